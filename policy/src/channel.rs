@@ -1,0 +1,120 @@
+//! Data channels: batches over SEQPACKET sockets, one way.
+
+use std::io::{IoSlice, IoSliceMut};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, recvmsg, sendmsg};
+use proto::batch::{Incoming, Outgoing};
+use proto::limits::MAX_DATAGRAM;
+use proto::{Breach, Message};
+
+use crate::sys;
+
+/// Why a channel failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The channel is not there.
+    #[error("descriptor {0} of the manifest is not open")]
+    Missing(RawFd, #[source] std::io::Error),
+    /// The peer is gone.
+    #[error("the other end is gone")]
+    Gone,
+    /// The kernel refused.
+    #[error("socket: {0}")]
+    Socket(Errno),
+    /// The peer broke the protocol.
+    #[error("protocol breach: {0}")]
+    Breach(#[from] Breach),
+}
+
+/// The sending end of a data channel.
+#[derive(Debug)]
+pub struct Sender<M> {
+    socket: OwnedFd,
+    batch: Outgoing<M>,
+}
+
+impl<M: Message> Sender<M> {
+    /// Takes the socket that the manifest has at `fd`.
+    pub fn adopt(fd: RawFd) -> Result<Self, Error> {
+        let socket = sys::adopt(fd).map_err(|e| Error::Missing(fd, e))?;
+        Ok(Self { socket, batch: Outgoing::default() })
+    }
+
+    /// Puts a message into the batch, sending the batch first if it is full.
+    pub fn send(&mut self, message: &M, payload: &[u8]) -> Result<(), Error> {
+        if self.batch.is_full_for(payload.len()) {
+            self.flush()?;
+        }
+        Ok(self.batch.push(message, payload)?)
+    }
+
+    /// Sends what the batch holds, if anything; blocks while the peer is slow.
+    pub fn flush(&mut self) -> Result<(), Error> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        let parts = self.batch.parts()?.map(IoSlice::new);
+        loop {
+            match sendmsg::<()>(self.socket.as_raw_fd(), &parts, &[], MsgFlags::MSG_NOSIGNAL, None) {
+                Ok(_) => break,
+                Err(Errno::EINTR) => {}
+                Err(Errno::EPIPE | Errno::ECONNRESET) => return Err(Error::Gone),
+                Err(errno) => return Err(Error::Socket(errno)),
+            }
+        }
+        self.batch.advance();
+        Ok(())
+    }
+}
+
+/// The receiving end of a data channel.
+#[derive(Debug)]
+pub struct Receiver<M> {
+    socket: OwnedFd,
+    buffer: Box<[u8]>,
+    sequence: u64,
+    messages: std::marker::PhantomData<fn() -> M>,
+}
+
+impl<M: Message> Receiver<M> {
+    /// Takes the socket that the manifest has at `fd`.
+    pub fn adopt(fd: RawFd) -> Result<Self, Error> {
+        let socket = sys::adopt(fd).map_err(|e| Error::Missing(fd, e))?;
+        let buffer = vec![0; MAX_DATAGRAM].into_boxed_slice();
+        Ok(Self { socket, buffer, sequence: 0, messages: std::marker::PhantomData })
+    }
+
+    /// The next batch; none when the peer has closed its end.
+    pub fn receive(&mut self) -> Result<Option<Incoming<'_, M>>, Error> {
+        let length = receive(&self.socket, &mut self.buffer)?;
+        if length == 0 {
+            return Ok(None);
+        }
+        let datagram = self.buffer.get(..length).ok_or(Breach::Short(length))?;
+        let batch = Incoming::open(datagram, self.sequence)?;
+        self.sequence = self.sequence.saturating_add(1);
+        Ok(Some(batch))
+    }
+}
+
+/// Receives one datagram, refusing descriptors and anything that does not fit.
+pub(crate) fn receive(socket: &OwnedFd, buffer: &mut [u8]) -> Result<usize, Error> {
+    loop {
+        // Without a buffer for ancillary data the kernel closes descriptors that come along, and says so.
+        let mut parts = [IoSliceMut::new(buffer)];
+        match recvmsg::<()>(socket.as_raw_fd(), &mut parts, None, MsgFlags::empty()) {
+            Ok(message) if message.flags.contains(MsgFlags::MSG_CTRUNC) => {
+                return Err(Breach::Forbidden("a descriptor came where none is due").into());
+            }
+            Ok(message) if message.flags.contains(MsgFlags::MSG_TRUNC) => {
+                return Err(Breach::Forbidden("datagram longer than any may be").into());
+            }
+            Ok(message) => return Ok(message.bytes),
+            Err(Errno::EINTR) => {}
+            Err(Errno::ECONNRESET) => return Ok(0),
+            Err(errno) => return Err(Error::Socket(errno)),
+        }
+    }
+}

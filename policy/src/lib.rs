@@ -1,0 +1,14 @@
+//! What each process of tcpflow is and may do.
+//!
+//! A role calls [`role::main`], reads its plan, takes what the plan names, passes through the one narrow
+//! door [`sandbox::enter`], and then speaks over its [`channel`]s only. `tcpflow` itself, the command that
+//! starts the roles and watches over them, is this crate's binary.
+
+pub mod channel;
+pub mod manifest;
+pub mod role;
+pub mod sandbox;
+
+mod sys;
+
+pub use manifest::Role;

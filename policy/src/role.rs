@@ -1,0 +1,145 @@
+//! What every role does around its work: the control channel, reasons for ending, the exit status.
+
+use std::fmt::Display;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::process::ExitCode;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{MsgFlags, send};
+use proto::Breach;
+use proto::control::{self, FromRole, Layer, Level, Notice, RoleState, ToRole};
+use proto::limits::MAX_CONTROL;
+use proto::plan::Plan;
+use proto::text::Text;
+
+use crate::channel::{Error, receive};
+use crate::manifest::CONTROL;
+use crate::sys;
+
+/// A role's end of its control channel.
+#[derive(Debug)]
+pub struct Control {
+    socket: OwnedFd,
+}
+
+/// How a role's work ended, when it could be done at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Done {
+    /// Everything was read and stored.
+    Fully,
+    /// An input could not be read in full or an output not be stored, and the user was told.
+    InPart,
+}
+
+/// Runs a role: adopts the control channel, sees that a panic or an error is told as a reason, and
+/// gives the exit status.
+pub fn main<E: Display>(run: impl FnOnce(&Control) -> Result<Done, E>) -> ExitCode {
+    let Ok(control) = Control::adopt() else {
+        // Started by hand: there is no channel to tell the reason over.
+        let text = "this program is started by tcpflow, not by hand\n";
+        let _ = nix::unistd::write(std::io::stderr(), text.as_bytes());
+        return ExitCode::from(2);
+    };
+    tell_of_panics(&control);
+    let last = match run(&control) {
+        Ok(done) => FromRole::Done { failed: done == Done::InPart },
+        Err(error) => FromRole::Failed(Text::cut(&error.to_string())),
+    };
+    let failed = matches!(last, FromRole::Failed(_));
+    // If tcpflow is gone there is no one left to tell.
+    let _ = control.send(&last);
+    if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// Makes a panic read as a reason: told over the control channel, then an exit that the sandbox allows.
+fn tell_of_panics(control: &Control) {
+    let Ok(socket) = control.socket.try_clone() else { return };
+    let control = Control { socket };
+    std::panic::set_hook(Box::new(move |info| {
+        let _ = control.send(&FromRole::Failed(Text::cut(&format!("internal error: {info}"))));
+        std::process::exit(101);
+    }));
+}
+
+impl Control {
+    fn adopt() -> Result<Self, Error> {
+        Ok(Self { socket: sys::adopt(CONTROL).map_err(|e| Error::Missing(CONTROL, e))? })
+    }
+
+    /// The plan and the inputs that follow it.
+    pub fn plan(&self) -> Result<(Plan, Vec<Vec<u8>>), Error> {
+        let ToRole::Plan(plan) = self.receive()? else {
+            return Err(Breach::Forbidden("the first message is not a plan").into());
+        };
+        let mut inputs = Vec::new();
+        loop {
+            match self.receive()? {
+                ToRole::Input(name) => inputs.push(name),
+                ToRole::Confine => return Ok((*plan, inputs)),
+                ToRole::Plan(_) | ToRole::Start(_) | ToRole::Stop => {
+                    return Err(Breach::Forbidden("inputs were due").into());
+                }
+            }
+        }
+    }
+
+    /// Says that this role is confined and waits until all are; gives what is in force in each.
+    pub fn ready(&self, layers: Vec<Layer>) -> Result<Vec<RoleState>, Error> {
+        self.send(&FromRole::Ready(layers))?;
+        match self.receive()? {
+            ToRole::Start(states) => Ok(states),
+            ToRole::Plan(_) | ToRole::Input(_) | ToRole::Confine | ToRole::Stop => {
+                Err(Breach::Forbidden("the start was due").into())
+            }
+        }
+    }
+
+    /// Tells the user something. A line that cannot be sent is not worth ending for: the channel's end
+    /// is noticed elsewhere.
+    pub fn notice(&self, level: Level, text: &str) {
+        let _ = self.send(&FromRole::Notice(Notice { level, text: Text::cut(text) }));
+    }
+
+    /// Whether `tcpflow` has asked for an end, without waiting.
+    pub fn stop_requested(&self) -> Result<bool, Error> {
+        let mut fds = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut fds, PollTimeout::ZERO) {
+            Ok(0) | Err(Errno::EINTR) => Ok(false),
+            Ok(_) => match self.receive()? {
+                ToRole::Stop => Ok(true),
+                ToRole::Plan(_) | ToRole::Input(_) | ToRole::Confine | ToRole::Start(_) => {
+                    Err(Breach::Forbidden("only a stop was due").into())
+                }
+            },
+            Err(errno) => Err(Error::Socket(errno)),
+        }
+    }
+
+    fn receive(&self) -> Result<ToRole, Error> {
+        let mut buffer = vec![0; MAX_CONTROL];
+        let length = receive(&self.socket, &mut buffer)?;
+        if length == 0 {
+            return Err(Error::Gone);
+        }
+        Ok(control::decode(buffer.get(..length).ok_or(Breach::Short(length))?)?)
+    }
+
+    fn send(&self, message: &FromRole) -> Result<(), Error> {
+        let coded = control::encode(message)?;
+        loop {
+            match send(self.socket.as_raw_fd(), &coded, MsgFlags::MSG_NOSIGNAL) {
+                Ok(_) => return Ok(()),
+                Err(Errno::EINTR) => {}
+                Err(Errno::EPIPE | Errno::ECONNRESET) => return Err(Error::Gone),
+                Err(errno) => return Err(Error::Socket(errno)),
+            }
+        }
+    }
+}
+
+impl AsFd for Control {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}

@@ -1,0 +1,223 @@
+//! What the reassembler tells the writer. It names flows by number, never by path.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::frame::{CaptureEnd, Ending};
+use crate::limits::{MAX_PAYLOAD, MAX_REASONS};
+use crate::text::Text;
+use crate::time::Timestamp;
+use crate::{Breach, Message};
+
+/// Names a flow for the length of a run. Flows are numbered from 0 in the order they are opened; a
+/// number is not used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct FlowId(pub u64);
+
+/// A message from the reassembler. Per flow: `Open`, then `Data`, `Compare` and `Shift` in any order and
+/// number, then `Close`. `End` is the last of all, and all flows are closed before it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FromReassembler {
+    /// A flow begins.
+    Open(FlowOpen),
+    /// Payload for a place in the stream where nothing was before.
+    Data(Span),
+    /// Payload for a place where other bytes may be: write it over them (`-S overlap=last`).
+    Replace(Span),
+    /// A retransmission: the writer compares it with what it wrote and counts the bytes that differ.
+    Compare(Span),
+    /// Data turned up that precedes offset 0: all that the flow has moves towards its end.
+    Shift {
+        /// The flow.
+        flow: FlowId,
+        /// By how many bytes.
+        by: u64,
+    },
+    /// A flow ended; boxed because it is rare and large beside the others.
+    Close(Box<FlowClose>),
+    /// The run ended.
+    End(Box<Totals>),
+}
+
+/// A byte range of a flow, with its bytes as the payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Span {
+    /// The flow.
+    pub flow: FlowId,
+    /// Where in the stream the first byte belongs.
+    pub offset: u64,
+    /// How many bytes.
+    pub length: u32,
+}
+
+/// The two ends of a flow, seen from its sender.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct FlowKey {
+    /// The sender's address.
+    pub source: IpAddr,
+    /// The receiver's address.
+    pub destination: IpAddr,
+    /// The sender's port.
+    pub source_port: u16,
+    /// The receiver's port.
+    pub destination_port: u16,
+}
+
+/// The beginning of a flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlowOpen {
+    /// Its number.
+    pub flow: FlowId,
+    /// Its ends.
+    pub key: FlowKey,
+    /// The same number for both directions of a connection.
+    pub session: u64,
+    /// The innermost VLAN identifier of its first packet.
+    pub vlan: Option<u16>,
+    /// The sender's MAC address, where the link has one.
+    pub source_mac: Option<[u8; 6]>,
+    /// The receiver's MAC address, where the link has one.
+    pub destination_mac: Option<[u8; 6]>,
+    /// When its first packet was captured.
+    pub start: Timestamp,
+    /// Whether the sender opened the connection (its SYN had no ACK).
+    pub client: bool,
+}
+
+/// The end of a flow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlowClose {
+    /// The flow.
+    pub flow: FlowId,
+    /// When its last packet was captured.
+    pub end: Timestamp,
+    /// Packets of this direction.
+    pub packets: u64,
+    /// Bytes that these packets had on the wire, headers included.
+    pub length: u64,
+    /// Bytes of them that were captured, where that is less.
+    pub captured: Option<u64>,
+    /// Length of the stream: the offset after its last byte, lost bytes included. The writer makes the
+    /// file this long, with a hole, if its last bytes were lost.
+    pub size: u64,
+    /// Bytes of the stream that never came.
+    pub missing: u64,
+    /// Bytes of the stream that the snap length cut off.
+    pub cut: u64,
+    /// Segments that did not begin where the one before them ended.
+    pub out_of_order: u64,
+    /// Segments that broke the rules of TCP.
+    pub violations: u64,
+    /// How it ended.
+    pub ending: FlowEnding,
+}
+
+/// How a flow ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum FlowEnding {
+    /// By FIN, with all bytes up to it, or with those before it given up.
+    Fin,
+    /// By RST.
+    Reset,
+    /// A new connection took its ports.
+    Reused,
+    /// A segment lay further ahead than `-m` allows.
+    Skipped,
+    /// Nothing came for `tcp_timeout`.
+    Idle,
+    /// It was put out to keep memory within its budget.
+    Evicted,
+    /// It was open when the input ended.
+    Open,
+}
+
+/// What a whole run counted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// How the capture ended, and its counts.
+    pub capture: CaptureEnd,
+    /// Frames that came from the capture process.
+    pub frames: u64,
+    /// Frames that were decoded to a TCP segment.
+    pub segments: u64,
+    /// Frames set aside, by reason. `frames` = `segments` + their sum.
+    pub frames_aside: Vec<Count>,
+    /// Payload bytes of all segments.
+    pub payload: u64,
+    /// Payload bytes sent to the writer as `Data` or `Replace`.
+    pub stored: u64,
+    /// Payload bytes not sent as data, by reason. `payload` = `stored` + their sum.
+    pub payload_aside: Vec<Count>,
+    /// Flows opened.
+    pub flows: u64,
+    /// The most flows that were open at once.
+    pub max_open_flows: u64,
+    /// Flows open when the input ended.
+    pub open_flows_at_end: u64,
+}
+
+/// How often something happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Count {
+    /// What, as an identifier fit for an XML attribute: `not_tcp`, `retransmission`.
+    pub reason: Text,
+    /// How often, or how many bytes.
+    pub count: u64,
+}
+
+impl Totals {
+    /// The totals of a run of which nothing is known but why it ended.
+    #[must_use]
+    pub fn unknown(ending: Ending) -> Self {
+        Self {
+            capture: CaptureEnd { ending, frames_read: 0, frames_filtered: 0, kernel: None },
+            frames: 0,
+            segments: 0,
+            frames_aside: Vec::new(),
+            payload: 0,
+            stored: 0,
+            payload_aside: Vec::new(),
+            flows: 0,
+            max_open_flows: 0,
+            open_flows_at_end: 0,
+        }
+    }
+}
+
+impl Message for FromReassembler {
+    fn payload_len(&self) -> u32 {
+        match self {
+            Self::Data(span) | Self::Replace(span) | Self::Compare(span) => span.length,
+            Self::Open(_) | Self::Shift { .. } | Self::Close(_) | Self::End(_) => 0,
+        }
+    }
+
+    fn check(&self) -> Result<(), Breach> {
+        match self {
+            Self::Data(span) | Self::Replace(span) | Self::Compare(span) => span.check(),
+            Self::End(totals) if totals.frames_aside.len().max(totals.payload_aside.len()) > MAX_REASONS => {
+                Err(Breach::Forbidden("too many reasons"))
+            }
+            Self::Open(_) | Self::Shift { .. } | Self::Close(_) | Self::End(_) => Ok(()),
+        }
+    }
+}
+
+impl Span {
+    /// The offset after the last byte.
+    pub fn end(&self) -> Result<u64, Breach> {
+        self.offset
+            .checked_add(u64::from(self.length))
+            .filter(|end| i64::try_from(*end).is_ok())
+            .ok_or(Breach::Forbidden("byte range past the end of any file"))
+    }
+
+    fn check(&self) -> Result<(), Breach> {
+        let length = usize::try_from(self.length).unwrap_or(usize::MAX);
+        if length > MAX_PAYLOAD {
+            return Err(Breach::TooLong { what: "byte range", length, limit: MAX_PAYLOAD });
+        }
+        self.end().map(drop)
+    }
+}

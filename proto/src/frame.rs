@@ -1,0 +1,97 @@
+//! What the capture process tells the reassembler.
+
+use serde::{Deserialize, Serialize};
+
+use crate::limits::{MAX_FRAME, MAX_INTERFACES};
+use crate::text::Text;
+use crate::time::Timestamp;
+use crate::{Breach, Message};
+
+/// A message from the capture process. Order: `Input`, its `Interface`s and `Frame`s as they come,
+/// further inputs, at last `End`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FromCapture {
+    /// A savefile or an interface begins; interfaces are numbered anew from 0.
+    Input {
+        /// As the user named it.
+        name: Text,
+    },
+    /// The next interface of this input. A classic savefile has one, a pcapng may have many.
+    Interface {
+        /// The `DLT_`/`LINKTYPE_` number of what follows.
+        link_type: u32,
+        /// The most bytes of a frame that were kept, 0 if not known.
+        snap_length: u32,
+    },
+    /// One frame; its captured bytes are the payload.
+    Frame(Frame),
+    /// The last message of all.
+    End(CaptureEnd),
+}
+
+/// A captured frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frame {
+    /// Index of its interface within the input.
+    pub interface: u32,
+    /// When it was captured.
+    pub time: Timestamp,
+    /// Bytes captured: the payload.
+    pub captured: u32,
+    /// Bytes that the frame had on the wire.
+    pub original: u32,
+}
+
+/// How a capture ended and what it counted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaptureEnd {
+    /// Why it ended.
+    pub ending: Ending,
+    /// Frames read from the savefiles or the ring.
+    pub frames_read: u64,
+    /// Of these, frames that the filter expression did not let through.
+    pub frames_filtered: u64,
+    /// What the kernel says of a live capture.
+    pub kernel: Option<KernelCounts>,
+}
+
+/// Why a run ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ending {
+    /// All input was read.
+    Complete,
+    /// The user asked by a signal.
+    Stopped,
+    /// Something failed; the reason.
+    Interrupted(Text),
+}
+
+/// `struct tpacket_stats` summed over the run, packet(7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct KernelCounts {
+    /// Frames that passed the kernel's filter, dropped ones included.
+    pub received: u64,
+    /// Frames dropped because the ring was full.
+    pub dropped: u64,
+}
+
+impl Message for FromCapture {
+    fn payload_len(&self) -> u32 {
+        match self {
+            Self::Frame(frame) => frame.captured,
+            Self::Input { .. } | Self::Interface { .. } | Self::End(_) => 0,
+        }
+    }
+
+    fn check(&self) -> Result<(), Breach> {
+        let Self::Frame(frame) = self else { return Ok(()) };
+        let captured = usize::try_from(frame.captured).unwrap_or(usize::MAX);
+        if captured > MAX_FRAME {
+            return Err(Breach::TooLong { what: "frame", length: captured, limit: MAX_FRAME });
+        }
+        if frame.interface >= MAX_INTERFACES {
+            return Err(Breach::Forbidden("interface number out of range"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,37 @@
+//! Hard limits on what one process accepts from another, in bytes unless a name says otherwise.
+//!
+//! The largest datagram has to fit a Unix socket whose send buffer was raised as far as the default
+//! `net.core.wmem_max` lets an ordinary user raise it: 212,992 bytes, which the kernel doubles.
+
+/// The largest frame relayed: libpcap's largest snap length.
+pub const MAX_FRAME: usize = 262_144;
+
+/// A batch is sent once its payload reaches this. Larger ones gain nothing measurable and cost cache.
+pub const BATCH_PAYLOAD: usize = 128 * 1024;
+
+/// The most that the headers of one batch may take.
+pub const MAX_HEADERS: usize = 64 * 1024;
+
+/// The most that the payload of one batch may take: a whole frame of the largest size.
+pub const MAX_PAYLOAD: usize = MAX_FRAME;
+
+/// The framing before headers and payload: headers' length (u32) and sequence number (u64).
+pub const FRAMING: usize = 12;
+
+/// The largest datagram of a data channel.
+pub const MAX_DATAGRAM: usize = FRAMING + MAX_HEADERS + MAX_PAYLOAD;
+
+/// The largest message of a control channel.
+pub const MAX_CONTROL: usize = 128 * 1024;
+
+/// The longest text that one process may ask another to show.
+pub const MAX_TEXT: usize = 4096;
+
+/// The longest path or expression on the command line (`PATH_MAX` and then some).
+pub const MAX_ARGUMENT: usize = 65_536;
+
+/// Interfaces that one savefile may describe.
+pub const MAX_INTERFACES: u32 = 65_536;
+
+/// Rows in a table of counts by reason.
+pub const MAX_REASONS: usize = 256;

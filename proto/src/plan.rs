@@ -1,0 +1,151 @@
+//! The plans that `tcpflow` makes of its command line, one for each role.
+
+use serde::{Deserialize, Serialize};
+
+use crate::text::Text;
+
+/// What one role is to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Plan {
+    /// For `tcpflow-capture`.
+    Capture(CapturePlan),
+    /// For `tcpflow-reassembler`.
+    Reassembler(ReassemblerPlan),
+    /// For `tcpflow-writer`.
+    Writer(WriterPlan),
+}
+
+/// How a role is to confine itself; the same for every role but for the identity.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confinement {
+    /// What to do about layers that cannot be had.
+    pub mode: SandboxMode,
+    /// Whom to become; none when not started as root.
+    pub identity: Option<Identity>,
+}
+
+/// `--sandbox`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SandboxMode {
+    /// Required layers must be in force or the run ends.
+    Require,
+    /// Enter what can be entered, and say what could not.
+    BestEffort,
+    /// Enter nothing (privileges are dropped all the same).
+    Off,
+}
+
+/// A user and a group, by number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// User.
+    pub uid: u32,
+    /// Group, the only one.
+    pub gid: u32,
+}
+
+/// Plan of the capture process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CapturePlan {
+    /// Its confinement.
+    pub confinement: Confinement,
+    /// Where frames come from.
+    pub source: Source,
+    /// The filter expression.
+    pub filter: Option<String>,
+}
+
+/// Where frames come from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Source {
+    /// An interface.
+    Live(Live),
+    /// Savefiles, which follow the plan as inputs; `-` is standard input.
+    Savefiles,
+}
+
+/// How to open an interface.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Live {
+    /// Its name; none: the first that libpcap lists.
+    pub interface: Option<String>,
+    /// Whether to see frames for others.
+    pub promiscuous: bool,
+    /// Bytes of a frame to keep.
+    pub snap_length: u32,
+    /// Size of the kernel's ring, in MiB.
+    pub buffer_size: u32,
+    /// How long the kernel may hold frames back to hand over many at once, in milliseconds.
+    pub packet_buffer_timeout: u32,
+}
+
+/// Plan of the reassembler.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReassemblerPlan {
+    /// Its confinement.
+    pub confinement: Confinement,
+    /// `-m`: how far, in bytes, a segment may lie ahead of the expected byte.
+    pub max_skip: u64,
+    /// Which copy of a byte wins.
+    pub overlap: Overlap,
+    /// Seconds added to every timestamp.
+    pub time_delta: i64,
+    /// Seconds of silence after which a flow is closed; 0: never.
+    pub tcp_timeout: u64,
+    /// Bytes of memory that flows may take.
+    pub max_memory: u64,
+}
+
+/// `-S overlap`: which copy of a byte that was sent twice is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Overlap {
+    /// The first to be captured, as in a receiver.
+    First,
+    /// The last, as in tcpflow 1.6.1.
+    Last,
+}
+
+/// Plan of the writer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WriterPlan {
+    /// Its confinement.
+    pub confinement: Confinement,
+    /// How flow files are named; checked by `tcpflow`.
+    pub template: String,
+    /// The output directory as the user named it, for names in the report.
+    pub output: Vec<u8>,
+    /// Whether flow files are made at all (not with `-FX`).
+    pub store: bool,
+    /// `-b`: bytes of each flow to keep.
+    pub max_bytes: Option<u64>,
+    /// `-f`: flow files open at once.
+    pub max_open_files: u32,
+    /// The report, if one is made.
+    pub report: Option<ReportPlan>,
+}
+
+/// Where the report goes and what it says of the run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportPlan {
+    /// Where it goes.
+    pub place: ReportPlace,
+    /// The command line.
+    pub command_line: Text,
+    /// The user who started the run.
+    pub uid: u32,
+    /// That user's name.
+    pub username: Text,
+    /// When the run started.
+    pub start: crate::time::Timestamp,
+    /// `-S tdelta`.
+    pub time_delta: i64,
+}
+
+/// Where the report goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ReportPlace {
+    /// A file of this name in the output directory.
+    Inside(String),
+    /// A descriptor that `tcpflow` opened.
+    Descriptor,
+}
