@@ -22,6 +22,19 @@ pub struct Confinement {
     pub mode: SandboxMode,
     /// Whom to become; none when not started as root.
     pub identity: Option<Identity>,
+    /// Resource limits that stand behind the role's own bounds.
+    pub limits: Limits,
+}
+
+/// Resource limits, setrlimit(2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// RLIMIT_AS in bytes; none: not limited.
+    pub address_space: Option<u64>,
+    /// RLIMIT_NOFILE; none: as many as are open when the limit is set.
+    pub open_files: Option<u64>,
+    /// RLIMIT_FSIZE in bytes; none: not limited.
+    pub file_size: Option<u64>,
 }
 
 /// `--sandbox`.
