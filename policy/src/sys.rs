@@ -1,17 +1,165 @@
 //! The system calls that need `unsafe`, each with what it requires and why that holds.
 #![allow(unsafe_code, reason = "system calls that no crate wraps; each states why it is sound")]
 
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::ffi::CString;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use nix::errno::Errno;
 
 /// Takes ownership of a descriptor that this process was started with.
 ///
 /// The caller asks once for each number of its manifest, before anything else is opened.
-pub fn adopt(fd: RawFd) -> std::io::Result<OwnedFd> {
+pub fn adopt(fd: RawFd) -> io::Result<OwnedFd> {
     // SAFETY: F_GETFD takes no pointer and fails with EBADF on a number that is not open.
-    if unsafe { libc::fcntl(fd, libc::F_GETFD) } < 0 {
-        return Err(std::io::Error::last_os_error());
-    }
+    check(unsafe { libc::fcntl(fd, libc::F_GETFD) })?;
     // SAFETY: the descriptor is open (just checked), and by the manifest nothing else in this process
     // owns it: every other descriptor is opened later, and so has another number.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// A second descriptor for what `fd` has open.
+pub fn duplicate(fd: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: F_DUPFD_CLOEXEC takes no pointer and fails with EBADF on a number that is not open.
+    let copy = check(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 0) })?;
+    // SAFETY: the kernel has just made this descriptor, so nothing else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(copy) })
+}
+
+/// Makes descriptor 2 one for `file`.
+pub fn replace_standard_error(file: File) -> io::Result<()> {
+    // SAFETY: both are open descriptors or the call fails; nothing in this process owns number 2, the
+    // standard library only borrows it.
+    check(unsafe { libc::dup2(file.as_raw_fd(), 2) })?;
+    if file.as_raw_fd() == 2 {
+        // It was opened as number 2 because that was closed: it must stay.
+        let _ = file.into_raw_fd();
+    }
+    Ok(())
+}
+
+/// Makes descriptor `fd`, which the manifest has as a directory, one for the directory `path`.
+pub fn replace_directory(fd: RawFd, path: &str) -> io::Result<()> {
+    let directory = File::open(path)?;
+    // SAFETY: both numbers are open descriptors or the call fails. Whoever owns `fd` goes on owning it: it
+    // stays open throughout and stays a descriptor of the same directory, reached through another mount.
+    check(unsafe { libc::dup3(directory.as_raw_fd(), fd, libc::O_CLOEXEC) }).map(drop)
+}
+
+/// Numbers of linux/mount.h that the libc crate has not for every C library.
+mod mount_h {
+    pub const OPEN_TREE_CLONE: u32 = 0x1;
+    pub const MOVE_MOUNT_F_EMPTY_PATH: u32 = 0x4;
+    pub const MOUNT_ATTR_NOSUID: u64 = 0x2;
+    pub const MOUNT_ATTR_NODEV: u64 = 0x4;
+    pub const MOUNT_ATTR_NOEXEC: u64 = 0x8;
+}
+
+/// `struct mount_attr` of linux/mount.h.
+#[repr(C)]
+struct MountAttr {
+    set: u64,
+    clear: u64,
+    propagation: u64,
+    userns_fd: u64,
+}
+
+/// A detached copy of the mount that the working directory is on, with that directory as its root:
+/// nosuid, nodev and noexec. open_tree(2), mount_setattr(2).
+pub fn clone_working_directory() -> Result<OwnedFd, Errno> {
+    // OPEN_TREE_CLOEXEC is O_CLOEXEC.
+    let close = u32::try_from(libc::O_CLOEXEC).map_err(|_| Errno::EINVAL)?;
+    let flags = mount_h::OPEN_TREE_CLONE | close;
+    // SAFETY: the path is a static C string, the other arguments are numbers.
+    let tree = unsafe { libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, c".".as_ptr(), flags) };
+    let tree = i32::try_from(Errno::result(tree)?).map_err(|_| Errno::EBADF)?;
+    // SAFETY: the kernel has just made this descriptor, so nothing else owns it.
+    let tree = unsafe { OwnedFd::from_raw_fd(tree) };
+    let attributes = MountAttr {
+        set: mount_h::MOUNT_ATTR_NOSUID | mount_h::MOUNT_ATTR_NODEV | mount_h::MOUNT_ATTR_NOEXEC,
+        clear: 0,
+        propagation: 0,
+        userns_fd: 0,
+    };
+    // SAFETY: the path is a static C string, and `attributes` is live and of the size given.
+    Errno::result(unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            tree.as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH,
+            &raw const attributes,
+            size_of::<MountAttr>(),
+        )
+    })?;
+    Ok(tree)
+}
+
+/// Mounts a detached tree over the directory `place`. move_mount(2).
+pub fn attach_tree(tree: &OwnedFd, place: &str) -> Result<(), Errno> {
+    let place = CString::new(place).map_err(|_| Errno::EINVAL)?;
+    // SAFETY: both paths are live C strings, the other arguments are numbers.
+    Errno::result(unsafe {
+        libc::syscall(
+            libc::SYS_move_mount,
+            tree.as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_FDCWD,
+            place.as_ptr(),
+            mount_h::MOVE_MOUNT_F_EMPTY_PATH,
+        )
+    })
+    .map(drop)
+}
+
+/// Sets and locks the securebits under which user 0 means nothing: no capabilities by exec or by a change of
+/// user, none kept, none ambient. capabilities(7).
+pub fn lock_securebits() -> io::Result<()> {
+    let set = libc::SECBIT_NOROOT | libc::SECBIT_NO_SETUID_FIXUP | libc::SECBIT_NO_CAP_AMBIENT_RAISE;
+    let lock = libc::SECBIT_NOROOT_LOCKED
+        | libc::SECBIT_NO_SETUID_FIXUP_LOCKED
+        | libc::SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED
+        | libc::SECBIT_KEEP_CAPS_LOCKED;
+    // SAFETY: this prctl takes numbers only.
+    check(unsafe { libc::prctl(libc::PR_SET_SECUREBITS, set | lock, 0, 0, 0) }).map(drop)
+}
+
+/// Of linux/prctl.h.
+const PR_SET_MDWE: libc::c_int = 65;
+
+/// Refuses memory that is writable and executable, now or one after the other. PR_SET_MDWE, Linux 6.3.
+pub fn deny_write_execute() -> io::Result<String> {
+    // SAFETY: this prctl takes numbers only.
+    check(unsafe { libc::prctl(PR_SET_MDWE, libc::PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0) })?;
+    Ok(String::new())
+}
+
+/// Marks every descriptor but the standard ones to be closed on exec, whoever opened them.
+pub fn close_on_exec_from_3() -> io::Result<()> {
+    let flags = i32::try_from(libc::CLOSE_RANGE_CLOEXEC).map_err(io::Error::other)?;
+    // SAFETY: takes numbers only, and with this flag closes nothing.
+    check(unsafe { libc::close_range(3, libc::c_uint::MAX, flags) }).map(drop)
+}
+
+/// Has the command ignore, from its first instruction, the signals by which a user ends a capture:
+/// `tcpflow` alone acts on them.
+pub fn ignore_user_signals(command: &mut Command) {
+    let ignore = || {
+        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGUSR1] {
+            // SAFETY: takes numbers only, and is async-signal-safe (signal-safety(7)).
+            if unsafe { libc::signal(signal, libc::SIG_IGN) } == libc::SIG_ERR {
+                return Err(io::Error::last_os_error());
+            }
+        }
+        Ok(())
+    };
+    // SAFETY: between fork and exec the closure makes async-signal-safe calls only and does not allocate.
+    unsafe { command.pre_exec(ignore) };
+}
+
+fn check(result: libc::c_int) -> io::Result<libc::c_int> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }

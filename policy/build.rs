@@ -1,0 +1,53 @@
+//! Compiles the system-call policies (`seccomp/*.json`) to BPF, so that no privileged process parses JSON.
+//!
+//! Each file is in seccompiler's own format but for two keys that are taken out here: `comment` at the
+//! top, and `arch` on a rule, which keeps the rule to one architecture where calls differ.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use seccompiler::{BpfProgram, TargetArch, compile_from_json};
+use serde_json::{Value, json};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo::rerun-if-changed=seccomp");
+    let arch = env::var("CARGO_CFG_TARGET_ARCH")?;
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    for entry in fs::read_dir("seccomp")? {
+        let path = entry?.path();
+        // Both are compiled on any machine: a policy that only the other architecture refuses is found here.
+        for candidate in ["x86_64", "aarch64"] {
+            let program = compile(&path, candidate).map_err(|e| format!("{}: {e}", path.display()))?;
+            if candidate == arch {
+                let name = path.file_stem().ok_or("policy without a name")?;
+                fs::write(out.join(name).with_extension("rs"), source(&program)?)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn compile(path: &Path, arch: &str) -> Result<BpfProgram, Box<dyn Error>> {
+    let mut policy: Value = serde_json::from_slice(&fs::read(path)?)?;
+    let map = policy.as_object_mut().ok_or("not an object")?;
+    map.remove("comment");
+    let rules = map.get_mut("filter").and_then(Value::as_array_mut).ok_or("no filter")?;
+    rules.retain(|rule| rule.get("arch").is_none_or(|only| only == arch));
+    for rule in rules {
+        rule.as_object_mut().ok_or("rule is not an object")?.remove("arch");
+    }
+    let coded = serde_json::to_vec(&json!({ "role": policy }))?;
+    let mut programs = compile_from_json(coded.as_slice(), TargetArch::try_from(arch)?)?;
+    Ok(programs.remove("role").ok_or("no program")?)
+}
+
+fn source(program: &BpfProgram) -> Result<String, std::fmt::Error> {
+    let mut text = String::from("&[\n");
+    for i in program {
+        writeln!(text, "    ({}, {}, {}, {}),", i.code, i.jt, i.jf, i.k)?;
+    }
+    text.push_str("]\n");
+    Ok(text)
+}

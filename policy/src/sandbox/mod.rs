@@ -1,0 +1,117 @@
+//! The one door into confinement: [`enter`]. The order of its steps is the order in which a role gives
+//! things up, and each step is a file of its own here.
+
+mod filesystem;
+mod landlock;
+mod limits;
+mod namespaces;
+mod privileges;
+mod seccomp;
+
+use std::os::fd::RawFd;
+
+use proto::control::Layer;
+use proto::plan::{Confinement, SandboxMode};
+use proto::text::Text;
+
+use crate::manifest::Role;
+use crate::sys;
+
+pub use privileges::drop_to;
+
+/// Why a role could not be confined.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A layer that is required cannot be had.
+    #[error("cannot enter the sandbox: {layer}: {reason}")]
+    Layer {
+        /// Which.
+        layer: &'static str,
+        /// Why not.
+        reason: String,
+    },
+}
+
+impl Error {
+    fn layer(layer: &'static str, reason: impl ToString) -> Self {
+        Self::Layer { layer, reason: reason.to_string() }
+    }
+}
+
+/// Gives up everything that `role` does not need, for good. Must be called while the process has one
+/// thread (capabilities are per thread); descriptors that are open stay open.
+///
+/// `packet` is the packet socket of a live capture, which its system-call policy names.
+pub fn enter(role: Role, confinement: &Confinement, packet: Option<RawFd>) -> Result<Vec<Layer>, Error> {
+    let parent = nix::unistd::getppid();
+    let mut entered = Entered { mode: confinement.mode, layers: Vec::new() };
+    // Everything that names a path is done before the paths are gone.
+    let null = privileges::null_device().map_err(|e| Error::layer("/dev/null", e))?;
+    if confinement.mode != SandboxMode::Off {
+        filesystem::stand_in_output(role).map_err(|e| Error::layer("output directory", e))?;
+        let unshared = entered.optional("namespaces", namespaces::unshare(confinement.identity))?;
+        if unshared {
+            let root = filesystem::replace_root(role);
+            entered.optional("empty root", root)?;
+        }
+        entered.required("resource limits", limits::set(confinement.limits))?;
+    }
+    entered.privilege("privileges", privileges::drop_to(confinement.identity))?;
+    entered.privilege("parent death signal", privileges::tie_to(parent))?;
+    entered.privilege("no core, no tracer", privileges::hide())?;
+    entered.privilege("silent standard error", privileges::silence(null))?;
+    if confinement.mode != SandboxMode::Off {
+        entered.required("no_new_privs", privileges::no_new_privs())?;
+        entered
+            .optional("memory-deny-write-execute", sys::deny_write_execute().map_err(|e| e.to_string()))?;
+        entered.required("landlock", landlock::restrict(role))?;
+        entered.required("seccomp", seccomp::load(role, packet))?;
+    }
+    Ok(entered.layers)
+}
+
+/// The layers entered so far, and what to do about those that cannot be.
+struct Entered {
+    mode: SandboxMode,
+    layers: Vec<Layer>,
+}
+
+/// What a step says: what is known of the layer that is now in force, or why it is not.
+type Step = Result<String, String>;
+
+impl Entered {
+    /// A layer that ends the run when missing, unless the user asked for best effort.
+    fn required(&mut self, name: &'static str, step: Step) -> Result<(), Error> {
+        match (step, self.mode) {
+            (Err(reason), SandboxMode::Require) => Err(Error::layer(name, reason)),
+            (step, SandboxMode::Require | SandboxMode::BestEffort | SandboxMode::Off) => {
+                self.note(name, step);
+                Ok(())
+            }
+        }
+    }
+
+    /// A layer that not every system allows; whether it is in force.
+    fn optional(&mut self, name: &'static str, step: Step) -> Result<bool, Error> {
+        let in_force = step.is_ok();
+        self.note(name, step);
+        Ok(in_force)
+    }
+
+    /// Dropping privileges is no matter of effort: it is done whatever the mode.
+    fn privilege(&mut self, name: &'static str, step: Step) -> Result<(), Error> {
+        match step {
+            Ok(detail) => {
+                self.note(name, Ok(detail));
+                Ok(())
+            }
+            Err(reason) => Err(Error::layer(name, reason)),
+        }
+    }
+
+    fn note(&mut self, name: &'static str, step: Step) {
+        let in_force = step.is_ok();
+        let (Ok(detail) | Err(detail)) = step;
+        self.layers.push(Layer { name: Text::cut(name), in_force, detail: Text::cut(&detail) });
+    }
+}

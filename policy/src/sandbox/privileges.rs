@@ -1,0 +1,76 @@
+//! Privileges: users, groups, capabilities, and the ties to the parent process.
+
+use std::fs::{File, OpenOptions};
+
+use caps::CapSet;
+use nix::sys::prctl;
+use nix::sys::signal::Signal;
+use nix::unistd::{Gid, Pid, Uid, getppid, setgroups, setresgid, setresuid};
+use proto::plan::Identity;
+
+use crate::sys;
+
+/// Becomes `identity`, if any, and gives up every capability in every set.
+pub fn drop_to(identity: Option<Identity>) -> Result<String, String> {
+    let mut bounded = lock_securebits_and_bounding_set()?;
+    if let Some(Identity { uid, gid }) = identity {
+        let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+        setgroups(&[]).map_err(|e| format!("setgroups: {e}"))?;
+        setresgid(gid, gid, gid).map_err(|e| format!("setresgid: {e}"))?;
+        setresuid(uid, uid, uid).map_err(|e| format!("setresuid: {e}"))?;
+        if !bounded {
+            return Err("bounding set: root without CAP_SETPCAP".into());
+        }
+    }
+    for set in [CapSet::Effective, CapSet::Inheritable, CapSet::Permitted] {
+        caps::clear(None, set).map_err(|e| format!("{set:?} capabilities: {e}"))?;
+    }
+    if caps::read(None, CapSet::Bounding).is_ok_and(|left| left.is_empty()) {
+        bounded = true;
+    }
+    Ok(if bounded { "no capability in any set" } else { "no capability, bounding set as it was" }.into())
+}
+
+/// Whether the bounding set could be emptied; an ordinary user has no capability to do it with.
+fn lock_securebits_and_bounding_set() -> Result<bool, String> {
+    let able = caps::has_cap(None, CapSet::Effective, caps::Capability::CAP_SETPCAP)
+        .map_err(|e| format!("capabilities: {e}"))?;
+    if able {
+        sys::lock_securebits().map_err(|e| format!("securebits: {e}"))?;
+        caps::clear(None, CapSet::Bounding).map_err(|e| format!("bounding set: {e}"))?;
+    }
+    caps::clear(None, CapSet::Ambient).map_err(|e| format!("ambient set: {e}"))?;
+    Ok(able)
+}
+
+/// Ties this process to its parent: it is killed when the parent ends, however that comes about.
+///
+/// After the change of user, which clears the setting. A parent that ended before is seen by its number.
+pub fn tie_to(parent: Pid) -> Result<String, String> {
+    prctl::set_pdeathsig(Signal::SIGKILL).map_err(|e| e.to_string())?;
+    if getppid() == parent { Ok("SIGKILL".into()) } else { Err("tcpflow is gone already".into()) }
+}
+
+/// Lets no one of the same user trace this process or read its memory, and leaves no core.
+pub fn hide() -> Result<String, String> {
+    prctl::set_dumpable(false).map_err(|e| e.to_string())?;
+    Ok("not dumpable".into())
+}
+
+/// No later exec, not that any is allowed, could gain a privilege.
+pub fn no_new_privs() -> Result<String, String> {
+    prctl::set_no_new_privs().map_err(|e| e.to_string())?;
+    Ok(String::new())
+}
+
+/// Opens the null device while it can be named.
+pub fn null_device() -> Result<File, std::io::Error> {
+    OpenOptions::new().read(true).write(true).open("/dev/null")
+}
+
+/// Puts the null device in the place of standard error: what a role has to say goes over its control
+/// channel, where `tcpflow` takes escapes out.
+pub fn silence(null: File) -> Result<String, String> {
+    sys::replace_standard_error(null).map_err(|e| e.to_string())?;
+    Ok("the control channel speaks".into())
+}
