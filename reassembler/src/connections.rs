@@ -1,0 +1,245 @@
+//! Which flow a segment belongs to, when flows begin and end, and which go when room runs out.
+
+use proto::flow::{FlowEnding, FlowId, FlowKey, FlowOpen, Totals};
+use proto::frame::{CaptureEnd, Frame};
+use proto::plan::ReassemblerPlan;
+use proto::time::Timestamp;
+
+use crate::Error;
+use crate::decode::{Aside, Segment};
+use crate::flow::{Flow, Relation};
+use crate::outlet::Outlet;
+use crate::sink::Sink;
+use crate::table::{Class, Handle, Table};
+
+/// Closed flows that are remembered.
+const CLOSED: usize = 4096;
+
+/// The part of the memory that half-open flows may take: no flood of SYNs drives out flows with data.
+const HALF_OPEN_PART: usize = 32;
+
+/// All flows, and the way out.
+#[derive(Debug)]
+pub struct Connections<S> {
+    table: Table,
+    outlet: Outlet<S>,
+    /// Bytes that ranges take.
+    heap: usize,
+    sessions: u64,
+    max_skip: u64,
+    tcp_timeout: Option<i64>,
+    max_memory: usize,
+    max_half_open: usize,
+}
+
+impl<S: Sink> Connections<S> {
+    /// No flows yet.
+    pub fn new(plan: &ReassemblerPlan, sink: S) -> Self {
+        let max_memory = usize::try_from(plan.max_memory).unwrap_or(usize::MAX);
+        Self {
+            table: Table::default(),
+            outlet: Outlet::new(sink, plan.overlap, plan.time_delta),
+            heap: 0,
+            sessions: 0,
+            max_skip: plan.max_skip,
+            tcp_timeout: i64::try_from(plan.tcp_timeout).ok().filter(|timeout| *timeout > 0),
+            max_memory,
+            max_half_open: (max_memory / HALF_OPEN_PART / Table::FLOW_SIZE).max(1),
+        }
+    }
+
+    /// Counts a frame without a segment.
+    pub fn aside(&mut self, aside: Aside) {
+        self.outlet.ledger.frame();
+        self.outlet.ledger.frame_aside(aside.reason());
+    }
+
+    /// Takes in the segment that was found in `frame`.
+    pub fn segment(&mut self, segment: &Segment<'_>, frame: &Frame) -> Result<(), Error> {
+        self.outlet.ledger.frame();
+        self.outlet.ledger.segment(segment.payload.len());
+        self.close_idle(frame.time)?;
+        let Some(handle) = self.table.find(&segment.key) else {
+            return self.begin(segment, frame);
+        };
+        let Some((flow, class)) = self.table.get(handle) else { return Ok(()) };
+        if class == Class::Closed {
+            if flow.repeats(segment) {
+                self.outlet.ledger.payload_aside("after_close", segment.payload.len());
+                return Ok(());
+            }
+            self.table.remove(handle);
+            return self.begin(segment, frame);
+        }
+        match flow.relation(segment, self.max_skip) {
+            Relation::Continues => self.go_on(handle, segment, frame),
+            Relation::Begins(ending) => {
+                self.close(handle, ending)?;
+                self.table.remove(handle);
+                self.begin(segment, frame)
+            }
+        }
+    }
+
+    /// A segment without a flow. Without SYN or payload it does not make one.
+    fn begin(&mut self, segment: &Segment<'_>, frame: &Frame) -> Result<(), Error> {
+        if !segment.syn && segment.payload.is_empty() && segment.cut == 0 {
+            return Ok(());
+        }
+        self.make_room()?;
+        let id = FlowId(self.outlet.ledger.flow_opened());
+        let session = self.session(segment);
+        let (source_mac, destination_mac) = segment.link.macs.unzip();
+        self.outlet.open(FlowOpen {
+            flow: id,
+            key: segment.key,
+            session,
+            vlan: segment.link.vlan,
+            source_mac,
+            destination_mac,
+            start: frame.time,
+            client: opens_connection(segment),
+        })?;
+        let handle = self.table.insert(segment.key, Flow::new(id, session, segment, frame.time));
+        match handle {
+            Some(handle) => self.go_on(handle, segment, frame),
+            None => Ok(()),
+        }
+    }
+
+    fn go_on(&mut self, handle: Handle, segment: &Segment<'_>, frame: &Frame) -> Result<(), Error> {
+        let Some((flow, _)) = self.table.get_mut(handle) else { return Ok(()) };
+        let before = flow.heap();
+        flow.accept(segment, frame, &mut self.outlet)?;
+        self.heap = self.heap.saturating_add(flow.heap()).saturating_sub(before);
+        let class = if flow.has_payload() { Class::Active } else { Class::HalfOpen };
+        let finished = flow.is_finished();
+        self.table.touch(handle, class);
+        if segment.rst && self.heeds_reset(handle, segment) {
+            self.close(handle, FlowEnding::Reset)
+        } else if finished {
+            self.close(handle, FlowEnding::Fin)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn heeds_reset(&mut self, handle: Handle, segment: &Segment<'_>) -> bool {
+        let back = self.table.find(&reversed(&segment.key)).and_then(|back| self.table.get(back));
+        let heeds = self
+            .table
+            .get(handle)
+            .is_some_and(|(flow, _)| flow.heeds_reset(segment, back.map(|(flow, _)| flow)));
+        if let (false, Some((flow, _))) = (heeds, self.table.get_mut(handle)) {
+            flow.violation();
+        }
+        heeds
+    }
+
+    /// The number of the connection: that of the flow back, unless this segment opens a new one.
+    fn session(&mut self, segment: &Segment<'_>) -> u64 {
+        if !opens_connection(segment) {
+            let back = self.table.find(&reversed(&segment.key)).and_then(|back| self.table.get(back));
+            if let Some((flow, _)) = back {
+                return flow.session();
+            }
+        }
+        let session = self.sessions;
+        self.sessions = session.saturating_add(1);
+        session
+    }
+
+    /// Tells the end of a flow, which is remembered as closed.
+    fn close(&mut self, handle: Handle, ending: FlowEnding) -> Result<(), Error> {
+        let Some((flow, _)) = self.table.get_mut(handle) else { return Ok(()) };
+        let closing = flow.closing(ending);
+        self.heap = self.heap.saturating_sub(flow.heap());
+        flow.forget_ranges();
+        self.table.touch(handle, Class::Closed);
+        if self.table.count(Class::Closed) > CLOSED {
+            self.forget_oldest_closed();
+        }
+        self.outlet.close(closing)
+    }
+
+    fn forget_oldest_closed(&mut self) -> bool {
+        let oldest = self.table.oldest(Class::Closed);
+        oldest.map(|handle| self.table.remove(handle)).is_some()
+    }
+
+    /// Closes flows that have been silent for the timeout. Each costs its own closing, none a search.
+    fn close_idle(&mut self, now: Timestamp) -> Result<(), Error> {
+        let Some(timeout) = self.tcp_timeout else { return Ok(()) };
+        for class in [Class::HalfOpen, Class::Active] {
+            while let Some(handle) = self.table.oldest(class) {
+                let last = self.table.get(handle).map(|(flow, _)| flow.last());
+                if last.is_none_or(|last| last.shifted(timeout) >= now) {
+                    break;
+                }
+                self.close(handle, FlowEnding::Idle)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Evicts until one more flow fits: closed ones, then half-open ones, then those silent the longest.
+    fn make_room(&mut self) -> Result<(), Error> {
+        while self.table.count(Class::HalfOpen) >= self.max_half_open {
+            self.evict(Class::HalfOpen)?;
+        }
+        while self.memory() > self.max_memory && !self.table.is_empty() {
+            if self.forget_oldest_closed() {
+                continue;
+            }
+            let any_half_open = self.table.count(Class::HalfOpen) > 0;
+            self.evict(if any_half_open { Class::HalfOpen } else { Class::Active })?;
+        }
+        Ok(())
+    }
+
+    fn evict(&mut self, class: Class) -> Result<(), Error> {
+        let Some(handle) = self.table.oldest(class) else { return Ok(()) };
+        self.close(handle, FlowEnding::Evicted)?;
+        self.table.remove(handle);
+        Ok(())
+    }
+
+    /// Bytes that flows take, counting one more.
+    fn memory(&self) -> usize {
+        self.table.len().saturating_add(1).saturating_mul(Table::FLOW_SIZE).saturating_add(self.heap)
+    }
+
+    /// Closes all flows and gives what was counted.
+    pub fn finish(&mut self, capture: CaptureEnd) -> Result<Totals, Error> {
+        let open = self.outlet.ledger.open_flows();
+        for class in [Class::HalfOpen, Class::Active] {
+            while let Some(handle) = self.table.oldest(class) {
+                self.close(handle, FlowEnding::Open)?;
+            }
+        }
+        Ok(self.outlet.ledger.totals(capture, open))
+    }
+
+    /// Checks that everything that came is accounted for.
+    pub fn check(&self) -> Result<(), Error> {
+        self.outlet.ledger.check()
+    }
+
+    /// The way out, for what is not about flows.
+    pub fn sink(&mut self) -> &mut S {
+        &mut self.outlet.sink
+    }
+}
+
+fn opens_connection(segment: &Segment<'_>) -> bool {
+    segment.syn && segment.acknowledgment.is_none()
+}
+
+fn reversed(key: &FlowKey) -> FlowKey {
+    FlowKey {
+        source: key.destination,
+        destination: key.source,
+        source_port: key.destination_port,
+        destination_port: key.source_port,
+    }
+}

@@ -1,0 +1,343 @@
+//! One direction of one connection: sequence numbers become offsets in a stream that may exceed 4 GiB.
+
+use proto::flow::{FlowClose, FlowEnding, FlowId};
+use proto::frame::Frame;
+use proto::time::Timestamp;
+
+use crate::Error;
+use crate::assembler::{Assembler, Bytes};
+use crate::decode::Segment;
+use crate::outlet::Outlet;
+use crate::sink::Sink;
+
+/// How far before the bytes seen so far a late SYN may lie: the largest window it can offer, unscaled.
+const LATE_SYN: i64 = 65_535;
+
+/// One direction of one connection.
+#[derive(Debug)]
+pub struct Flow {
+    id: FlowId,
+    /// The same for both directions.
+    session: u64,
+    /// Sequence number of offset 0.
+    origin: u32,
+    /// Whether the SYN was seen, so that nothing can precede offset 0.
+    syn: bool,
+    /// Offset after the segment before; sequence numbers are read as near to it as can be.
+    expected: u64,
+    /// Offset after the last byte of the stream so far.
+    size: u64,
+    /// Offset of the FIN.
+    fin: Option<u64>,
+    bytes: Assembler,
+    stored: u64,
+    cut: u64,
+    acknowledged: Option<u32>,
+    window: u32,
+    window_scale: u8,
+    last: Timestamp,
+    packets: u64,
+    length: u64,
+    captured: u64,
+    out_of_order: u64,
+    violations: u64,
+}
+
+/// What a segment is to the flow whose ends it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Relation {
+    /// A part of it.
+    Continues,
+    /// The beginning of another, and so the end of this one.
+    Begins(FlowEnding),
+}
+
+impl Flow {
+    /// A flow that begins with `segment`, which is yet to be accepted.
+    #[must_use]
+    pub fn new(id: FlowId, session: u64, segment: &Segment<'_>, time: Timestamp) -> Self {
+        Self {
+            id,
+            session,
+            origin: first_byte(segment),
+            syn: segment.syn,
+            expected: 0,
+            size: 0,
+            fin: None,
+            bytes: Assembler::default(),
+            stored: 0,
+            cut: 0,
+            acknowledged: None,
+            window: 0,
+            window_scale: 0,
+            last: time,
+            packets: 0,
+            length: 0,
+            captured: 0,
+            out_of_order: 0,
+            violations: 0,
+        }
+    }
+
+    /// The number that both directions share.
+    #[must_use]
+    pub fn session(&self) -> u64 {
+        self.session
+    }
+
+    /// When the last packet was captured.
+    #[must_use]
+    pub fn last(&self) -> Timestamp {
+        self.last
+    }
+
+    /// Whether payload came.
+    #[must_use]
+    pub fn has_payload(&self) -> bool {
+        self.size > 0
+    }
+
+    /// Bytes of heap taken.
+    #[must_use]
+    pub fn heap(&self) -> usize {
+        self.bytes.heap()
+    }
+
+    /// Frees the ranges of a flow that is closed.
+    pub fn forget_ranges(&mut self) {
+        self.bytes = Assembler::default();
+    }
+
+    /// What a segment is to this flow, when one that lies further than `max_skip` bytes away from the
+    /// expected byte is of another.
+    #[must_use]
+    pub fn relation(&self, segment: &Segment<'_>, max_skip: u64) -> Relation {
+        let offset = self.offset(first_byte(segment));
+        if segment.syn {
+            let late = !self.syn && (-LATE_SYN..0).contains(&offset);
+            return if offset == 0 || late {
+                Relation::Continues
+            } else {
+                Relation::Begins(FlowEnding::Reused)
+            };
+        }
+        if length(segment) > 0 && self.distance(first_byte(segment)).unsigned_abs() > max_skip {
+            return Relation::Begins(FlowEnding::Skipped);
+        }
+        Relation::Continues
+    }
+
+    /// Whether a segment is a repetition of what this flow, which is closed, has had.
+    #[must_use]
+    pub fn repeats(&self, segment: &Segment<'_>) -> bool {
+        let offset = self.offset(first_byte(segment));
+        if segment.syn {
+            return self.syn && offset == 0;
+        }
+        let end = offset.saturating_add(i64::from(length(segment)));
+        length(segment) == 0 || (offset >= 0 && u64::try_from(end).is_ok_and(|end| end <= self.size))
+    }
+
+    /// Takes a segment of this flow in.
+    pub fn accept<S: Sink>(
+        &mut self,
+        segment: &Segment<'_>,
+        frame: &Frame,
+        outlet: &mut Outlet<S>,
+    ) -> Result<(), Error> {
+        self.count(frame);
+        if segment.syn {
+            self.see_syn(segment, outlet)?;
+        }
+        if let Some(acknowledged) = segment.acknowledgment {
+            self.acknowledged = Some(acknowledged);
+            // RFC 7323, 2.2: the window of a SYN is never scaled.
+            let scale = if segment.syn { 0 } else { u32::from(self.window_scale) };
+            self.window = u32::from(segment.window).checked_shl(scale).unwrap_or(u32::MAX);
+        }
+        if length(segment) > 0 {
+            self.place(segment, outlet)?;
+        }
+        if segment.fin {
+            let end = first_byte(segment).wrapping_add(length(segment));
+            self.fin = u64::try_from(self.offset(end)).ok();
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, frame: &Frame) {
+        self.last = frame.time;
+        self.packets = self.packets.saturating_add(1);
+        self.length = self.length.saturating_add(u64::from(frame.original));
+        self.captured = self.captured.saturating_add(u64::from(frame.captured));
+    }
+
+    fn see_syn<S: Sink>(&mut self, segment: &Segment<'_>, outlet: &mut Outlet<S>) -> Result<(), Error> {
+        self.window_scale = segment.window_scale;
+        if length(segment) > 0 {
+            self.violations = self.violations.saturating_add(1);
+        }
+        let before = self.offset(first_byte(segment)).min(0).unsigned_abs();
+        if before > 0 {
+            self.shift(before, outlet)?;
+        }
+        self.syn = true;
+        Ok(())
+    }
+
+    /// Places the payload: sends what is new and what is known, drops what has no place.
+    fn place<S: Sink>(&mut self, segment: &Segment<'_>, outlet: &mut Outlet<S>) -> Result<(), Error> {
+        let mut offset = self.offset(first_byte(segment));
+        let distance = self.distance(first_byte(segment));
+        if distance == -1 && length(segment) == 1 {
+            outlet.ledger.payload_aside("keep_alive", segment.payload.len());
+            return Ok(());
+        }
+        if distance < 0 {
+            self.out_of_order = self.out_of_order.saturating_add(1);
+        }
+        if offset < 0 && !self.syn && self.shift(offset.unsigned_abs(), outlet)? {
+            offset = 0;
+        }
+        let before = usize::try_from(offset.min(0).unsigned_abs()).unwrap_or(usize::MAX);
+        let before = before.min(segment.payload.len());
+        outlet.ledger.payload_aside("before_start", before);
+        let payload = segment.payload.get(before..).unwrap_or_default();
+        let end = offset.saturating_add(i64::from(length(segment)));
+        let start = u64::try_from(offset).unwrap_or(0);
+        self.send(start, payload, outlet)?;
+        self.end_at(start.saturating_add(size(payload)), u64::try_from(end).unwrap_or(0));
+        Ok(())
+    }
+
+    /// Notes where a segment ended: its captured payload at `captured`, all of it at `end`.
+    fn end_at(&mut self, captured: u64, end: u64) {
+        let cut = end.saturating_sub(captured.max(self.size));
+        self.cut = self.cut.saturating_add(cut);
+        self.size = self.size.max(end);
+        self.expected = end;
+    }
+
+    /// Sends payload that begins at `start`, piece by piece of what is known of its place.
+    fn send<S: Sink>(&mut self, start: u64, payload: &[u8], outlet: &mut Outlet<S>) -> Result<(), Error> {
+        let end = start.saturating_add(size(payload));
+        let mut rest = payload;
+        let mut at = start;
+        while at < end {
+            let (known, until) = self.bytes.look(&(at..end));
+            let length = usize::try_from(until.saturating_sub(at)).unwrap_or(usize::MAX);
+            let (piece, after) = rest.split_at_checked(length).unwrap_or((rest, &[]));
+            match known {
+                Bytes::New => {
+                    self.stored = self.stored.saturating_add(size(piece));
+                    outlet.new_bytes(self.id, &(at..until), piece)?;
+                }
+                Bytes::Known => outlet.known_bytes(self.id, &(at..until), piece)?,
+                Bytes::GivenUp => outlet.ledger.payload_aside("hole_given_up", piece.len()),
+            }
+            rest = after;
+            at = until;
+        }
+        self.bytes.insert(start..end);
+        Ok(())
+    }
+
+    /// Makes room before offset 0; false if that cannot be.
+    fn shift<S: Sink>(&mut self, by: u64, outlet: &mut Outlet<S>) -> Result<bool, Error> {
+        if !self.bytes.shift(by) {
+            return Ok(false);
+        }
+        // Never more than half of the sequence space, see distance().
+        self.origin = self.origin.wrapping_sub(u32::try_from(by).unwrap_or(u32::MAX));
+        self.expected = self.expected.saturating_add(by);
+        self.fin = self.fin.map(|fin| fin.saturating_add(by));
+        if self.size > 0 {
+            self.size = self.size.saturating_add(by);
+            outlet.shift(self.id, by)?;
+        }
+        Ok(true)
+    }
+
+    /// How far a sequence number lies from the expected byte: the nearer way around the sequence space.
+    fn distance(&self, sequence: u32) -> i64 {
+        let expected = self.origin.wrapping_add(low_half(self.expected));
+        i64::from(sequence.wrapping_sub(expected).cast_signed())
+    }
+
+    /// Where a sequence number lies in the stream; below 0 is before the first byte seen.
+    fn offset(&self, sequence: u32) -> i64 {
+        i64::try_from(self.expected).unwrap_or(i64::MAX).saturating_add(self.distance(sequence))
+    }
+
+    /// Whether an RST with this sequence number is one that the receiver would heed: at the end of what was
+    /// sent, or in the window that `receiver`, the flow back, offered last (RFC 9293, 3.5.3).
+    #[must_use]
+    pub fn heeds_reset(&self, segment: &Segment<'_>, receiver: Option<&Flow>) -> bool {
+        let sequence = first_byte(segment);
+        let offset = self.offset(sequence);
+        if u64::try_from(offset).is_ok_and(|offset| offset == self.expected || offset == self.size) {
+            return true;
+        }
+        match receiver.and_then(|flow| flow.acknowledged.map(|ack| (ack, flow.window))) {
+            Some((acknowledged, window)) => sequence.wrapping_sub(acknowledged) <= window,
+            None => true,
+        }
+    }
+
+    /// Whether the FIN came and nothing before it is waited for.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.fin.is_some_and(|fin| self.size >= fin && (self.bytes.reaches(fin) || self.missing() == 0))
+    }
+
+    fn holes(&self) -> u64 {
+        self.size.saturating_sub(self.stored)
+    }
+
+    fn missing(&self) -> u64 {
+        self.holes().saturating_sub(self.cut)
+    }
+
+    /// What there is to say of this flow once it is closed.
+    #[must_use]
+    pub fn closing(&self, ending: FlowEnding) -> FlowClose {
+        FlowClose {
+            flow: self.id,
+            end: self.last,
+            packets: self.packets,
+            length: self.length,
+            captured: (self.captured != self.length).then_some(self.captured),
+            size: self.size,
+            missing: self.missing(),
+            cut: self.cut.min(self.holes()),
+            out_of_order: self.out_of_order,
+            violations: self.violations,
+            ending,
+        }
+    }
+
+    /// Counts a segment that broke the rules.
+    pub fn violation(&mut self) {
+        self.violations = self.violations.saturating_add(1);
+    }
+}
+
+/// Sequence number of the first payload byte: a SYN takes one number itself (RFC 9293, 3.4).
+fn first_byte(segment: &Segment<'_>) -> u32 {
+    segment.sequence.wrapping_add(u32::from(segment.syn))
+}
+
+/// Payload bytes on the wire.
+fn length(segment: &Segment<'_>) -> u32 {
+    u32::try_from(segment.payload.len()).unwrap_or(u32::MAX).saturating_add(segment.cut)
+}
+
+fn size(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+}
+
+/// An offset in sequence space: modulo 2³².
+fn low_half(offset: u64) -> u32 {
+    let [a, b, c, d, ..] = offset.to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
+}

@@ -1,0 +1,59 @@
+//! The reassembler: takes frames apart and puts TCP streams together.
+//!
+//! It reads nothing but its capture channel, writes nothing but its writer channel, and knows no time but
+//! that of packets. Everything between the two is here, apart from sockets, so that tests drive it directly:
+//! [`protocol`] checks what the capture process says, [`decode`] finds the TCP segment in a frame,
+//! [`connections`] finds or makes its flow, [`flow`] and [`assembler`] place its bytes, and a [`sink::Sink`]
+//! takes what comes out.
+#![forbid(unsafe_code)]
+
+pub mod assembler;
+pub mod connections;
+pub mod decode;
+mod error;
+pub mod flow;
+pub mod ledger;
+pub mod outlet;
+pub mod protocol;
+pub mod sink;
+pub mod table;
+
+pub use error::Error;
+
+use policy::channel::{Receiver, Sender};
+use policy::role::{Control, Done};
+use policy::{Role, manifest, sandbox};
+use proto::Breach;
+use proto::control::Level;
+use proto::flow::FromReassembler;
+use proto::frame::FromCapture;
+use proto::plan::{Plan, ReassemblerPlan};
+
+use crate::protocol::Conversation;
+
+/// Runs the role from its plan to the end of its input.
+pub fn run(control: &Control) -> Result<Done, Error> {
+    let mut frames = Receiver::<FromCapture>::adopt(manifest::DATA_IN)?;
+    let flows = Sender::<FromReassembler>::adopt(manifest::DATA_OUT)?;
+    let plan = plan(control)?;
+    let mut conversation = Conversation::new(&plan, flows);
+    let layers = sandbox::enter(Role::Reassembler, &plan.confinement, None)?;
+    control.ready(layers)?;
+    let mut warn = |text: &str| control.notice(Level::Error, text);
+    while let Some(mut batch) = frames.receive()? {
+        while let Some((message, bytes)) = batch.next()? {
+            conversation.hear(message, bytes, &mut warn)?;
+        }
+    }
+    conversation.close()?.flush()?;
+    conversation.verdict()
+}
+
+fn plan(control: &Control) -> Result<ReassemblerPlan, Error> {
+    match control.plan()? {
+        (Plan::Reassembler(plan), inputs) if inputs.is_empty() => Ok(plan),
+        (Plan::Reassembler(_) | Plan::Capture(_) | Plan::Writer(_), _) => {
+            Err(Breach::Forbidden("a plan that is not the reassembler's").into())
+        }
+    }
+}

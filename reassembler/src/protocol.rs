@@ -1,0 +1,120 @@
+//! What the capture process may say, and when: a state machine that only advances.
+
+use proto::Breach;
+use proto::flow::FromReassembler;
+use proto::frame::{CaptureEnd, Ending, Frame, FromCapture};
+use proto::limits::MAX_INTERFACES;
+use proto::plan::ReassemblerPlan;
+use proto::text::Text;
+
+use crate::Error;
+use crate::connections::Connections;
+use crate::decode::{self, LinkType};
+use crate::sink::Sink;
+use policy::role::Done;
+
+/// The conversation with the capture process.
+#[derive(Debug)]
+pub struct Conversation<S> {
+    state: State,
+    connections: Connections<S>,
+    done: Done,
+}
+
+/// How far the conversation has come.
+#[derive(Debug)]
+enum State {
+    /// No input yet.
+    Start,
+    /// An input, its name and its interfaces so far.
+    Input(Text, Vec<LinkType>),
+    /// The last message came.
+    End(CaptureEnd),
+}
+
+impl<S: Sink> Conversation<S> {
+    /// Before the first message.
+    pub fn new(plan: &ReassemblerPlan, sink: S) -> Self {
+        Self { state: State::Start, connections: Connections::new(plan, sink), done: Done::Fully }
+    }
+
+    /// Takes one message; `warn` is told what the user should know.
+    pub fn hear(
+        &mut self,
+        message: FromCapture,
+        bytes: &[u8],
+        warn: &mut impl FnMut(&str),
+    ) -> Result<(), Error> {
+        match (&mut self.state, message) {
+            (State::End(_), _) => Err(Breach::Forbidden("a message after the end").into()),
+            (State::Start | State::Input(..), FromCapture::Input { name }) => {
+                self.state = State::Input(name, Vec::new());
+                Ok(())
+            }
+            (State::Input(name, links), FromCapture::Interface { link_type, .. }) => {
+                let link = LinkType::from_number(link_type);
+                if link == LinkType::Unknown {
+                    warn(&format!("sorry - unknown datalink type {link_type} on interface {name}"));
+                    self.done = Done::InPart;
+                }
+                add_interface(links, link)
+            }
+            (State::Input(_, links), FromCapture::Frame(frame)) => {
+                let link = usize::try_from(frame.interface).ok().and_then(|index| links.get(index)).copied();
+                let link = link.ok_or(Breach::Forbidden("frame of an interface that was not told of"))?;
+                self.frame(link, &frame, bytes)
+            }
+            (State::Start | State::Input(..), FromCapture::End(end)) => {
+                self.state = State::End(end);
+                Ok(())
+            }
+            (State::Start, FromCapture::Interface { .. } | FromCapture::Frame(_)) => {
+                Err(Breach::Forbidden("an input was due").into())
+            }
+        }
+    }
+
+    fn frame(&mut self, link: LinkType, frame: &Frame, bytes: &[u8]) -> Result<(), Error> {
+        match decode::segment(link, bytes, frame.original) {
+            Ok(segment) => self.connections.segment(&segment, frame),
+            Err(aside) => {
+                self.connections.aside(aside);
+                Ok(())
+            }
+        }
+    }
+
+    /// Closes all flows and tells the writer how the run ended. Gives the sink back for its flush.
+    pub fn close(&mut self) -> Result<&mut S, Error> {
+        let end = match &self.state {
+            State::End(end) => end.clone(),
+            State::Start | State::Input(..) => CaptureEnd {
+                ending: Ending::Interrupted(Text::cut(&Error::CaptureVanished.to_string())),
+                frames_read: 0,
+                frames_filtered: 0,
+                kernel: None,
+            },
+        };
+        let totals = self.connections.finish(end)?;
+        let sink = self.connections.sink();
+        sink.put(&FromReassembler::End(Box::new(totals)), &[])?;
+        Ok(sink)
+    }
+
+    /// Whether the run was complete, once it is closed: the end was announced and the sums add up.
+    pub fn verdict(&self) -> Result<Done, Error> {
+        self.connections.check()?;
+        match self.state {
+            State::End(_) => Ok(self.done),
+            State::Start | State::Input(..) => Err(Error::CaptureVanished),
+        }
+    }
+}
+
+fn add_interface(links: &mut Vec<LinkType>, link: LinkType) -> Result<(), Error> {
+    if links.len() >= usize::try_from(MAX_INTERFACES).unwrap_or(usize::MAX) {
+        return Err(Breach::Forbidden("too many interfaces").into());
+    }
+    links.push(link);
+    Ok(())
+}

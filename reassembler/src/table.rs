@@ -1,0 +1,244 @@
+//! The flow table: flows by their ends, and by how long they were silent.
+//!
+//! Everything takes constant time: a keyed hash (an attacker who picks addresses and ports cannot make
+//! entries collide) leads to a slot; slots of one class are linked in the order of their last packet.
+
+use std::hash::{BuildHasher, RandomState};
+
+use hashbrown::HashTable;
+use proto::flow::FlowKey;
+
+use crate::flow::Flow;
+
+/// What may happen to a flow when room or time runs out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Open, but no payload came: a handshake at most.
+    HalfOpen,
+    /// Open, with payload.
+    Active,
+    /// Closed; remembered so that what still comes of it is not taken for a new flow.
+    Closed,
+}
+
+/// Names a slot for as long as its flow is in the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Handle(u32);
+
+/// No slot: the end of a list.
+const NONE: u32 = u32::MAX;
+
+/// Slots are added by so many at least, to keep the table from doubling.
+const GROWTH: usize = 1024;
+
+#[derive(Debug)]
+struct Slot {
+    key: FlowKey,
+    class: Class,
+    /// The neighbour that had its last packet later.
+    newer: u32,
+    /// The neighbour that had its last packet earlier; the next free slot when this one is free.
+    older: u32,
+    flow: Flow,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct List {
+    newest: u32,
+    oldest: u32,
+    length: usize,
+}
+
+/// The flows that are open, and some that are closed.
+///
+/// Invariant: a slot is either in the index and in the list of its class, or in the free list.
+#[derive(Debug)]
+pub struct Table {
+    hasher: RandomState,
+    index: HashTable<u32>,
+    slots: Vec<Slot>,
+    free: u32,
+    half_open: List,
+    active: List,
+    closed: List,
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        let list = List { newest: NONE, oldest: NONE, length: 0 };
+        Self {
+            hasher: RandomState::new(),
+            index: HashTable::new(),
+            slots: Vec::new(),
+            free: NONE,
+            half_open: list,
+            active: list,
+            closed: list,
+        }
+    }
+}
+
+impl Table {
+    /// Bytes of memory that one flow takes, its ranges aside.
+    pub const FLOW_SIZE: usize = size_of::<Slot>() + 16;
+
+    /// Flows in the table.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Whether the table is empty.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.index.is_empty()
+    }
+
+    /// Flows of one class.
+    #[must_use]
+    pub fn count(&self, class: Class) -> usize {
+        self.list(class).length
+    }
+
+    /// The flow of a class that has been silent the longest.
+    #[must_use]
+    pub fn oldest(&self, class: Class) -> Option<Handle> {
+        let oldest = self.list(class).oldest;
+        (oldest != NONE).then_some(Handle(oldest))
+    }
+
+    /// The flow with these ends.
+    #[must_use]
+    pub fn find(&self, key: &FlowKey) -> Option<Handle> {
+        self.index.find(self.hash(key), |slot| self.key_of(*slot) == Some(key)).map(|slot| Handle(*slot))
+    }
+
+    /// A flow and its class.
+    #[must_use]
+    pub fn get(&self, handle: Handle) -> Option<(&Flow, Class)> {
+        self.slot(handle.0).map(|slot| (&slot.flow, slot.class))
+    }
+
+    /// A flow and its class, to be changed.
+    pub fn get_mut(&mut self, handle: Handle) -> Option<(&mut Flow, Class)> {
+        self.slot_mut(handle.0).map(|slot| (&mut slot.flow, slot.class))
+    }
+
+    /// Adds a flow; one with the same ends must not be there. None when 2³² flows are.
+    pub fn insert(&mut self, key: FlowKey, flow: Flow) -> Option<Handle> {
+        let slot = Slot { key, class: Class::HalfOpen, newer: NONE, older: NONE, flow };
+        let number = self.take_slot(slot)?;
+        let hash = self.hash(&key);
+        let (slots, hasher) = (&self.slots, &self.hasher);
+        self.index.insert_unique(hash, number, |other| {
+            let other = usize::try_from(*other).ok().and_then(|other| slots.get(other));
+            other.map_or(0, |slot| hash_key(hasher, &slot.key))
+        });
+        self.link(number, Class::HalfOpen);
+        Some(Handle(number))
+    }
+
+    /// Notes a packet of a flow, which is of `class` from now on.
+    pub fn touch(&mut self, handle: Handle, class: Class) {
+        self.unlink(handle.0);
+        self.link(handle.0, class);
+    }
+
+    /// Takes a flow out.
+    pub fn remove(&mut self, handle: Handle) {
+        self.unlink(handle.0);
+        let Some(key) = self.key_of(handle.0).copied() else { return };
+        let hash = self.hash(&key);
+        if let Ok(entry) = self.index.find_entry(hash, |slot| *slot == handle.0) {
+            entry.remove();
+        }
+        let free = self.free;
+        if let Some(slot) = self.slot_mut(handle.0) {
+            slot.flow.forget_ranges();
+            slot.older = free;
+            self.free = handle.0;
+        }
+    }
+
+    fn take_slot(&mut self, slot: Slot) -> Option<u32> {
+        let number = self.free;
+        if let Some(place) = self.slot_mut(number) {
+            let next = place.older;
+            *place = slot;
+            self.free = next;
+            return Some(number);
+        }
+        let number = u32::try_from(self.slots.len()).ok().filter(|number| *number != NONE)?;
+        if self.slots.len() == self.slots.capacity() {
+            self.slots.reserve_exact(GROWTH.max(self.slots.len() / 8));
+        }
+        self.slots.push(slot);
+        Some(number)
+    }
+
+    fn link(&mut self, number: u32, class: Class) {
+        let newest = self.list(class).newest;
+        let Some(slot) = self.slot_mut(number) else { return };
+        slot.class = class;
+        slot.newer = NONE;
+        slot.older = newest;
+        match self.slot_mut(newest) {
+            Some(neighbour) => neighbour.newer = number,
+            None => self.list_mut(class).oldest = number,
+        }
+        let list = self.list_mut(class);
+        list.newest = number;
+        list.length = list.length.saturating_add(1);
+    }
+
+    fn unlink(&mut self, number: u32) {
+        let Some(slot) = self.slot(number) else { return };
+        let (class, newer, older) = (slot.class, slot.newer, slot.older);
+        match self.slot_mut(newer) {
+            Some(neighbour) => neighbour.older = older,
+            None => self.list_mut(class).newest = older,
+        }
+        match self.slot_mut(older) {
+            Some(neighbour) => neighbour.newer = newer,
+            None => self.list_mut(class).oldest = newer,
+        }
+        let list = self.list_mut(class);
+        list.length = list.length.saturating_sub(1);
+    }
+
+    fn slot(&self, number: u32) -> Option<&Slot> {
+        self.slots.get(usize::try_from(number).ok()?)
+    }
+
+    fn slot_mut(&mut self, number: u32) -> Option<&mut Slot> {
+        self.slots.get_mut(usize::try_from(number).ok()?)
+    }
+
+    fn key_of(&self, number: u32) -> Option<&FlowKey> {
+        self.slot(number).map(|slot| &slot.key)
+    }
+
+    fn hash(&self, key: &FlowKey) -> u64 {
+        hash_key(&self.hasher, key)
+    }
+
+    fn list(&self, class: Class) -> &List {
+        match class {
+            Class::HalfOpen => &self.half_open,
+            Class::Active => &self.active,
+            Class::Closed => &self.closed,
+        }
+    }
+
+    fn list_mut(&mut self, class: Class) -> &mut List {
+        match class {
+            Class::HalfOpen => &mut self.half_open,
+            Class::Active => &mut self.active,
+            Class::Closed => &mut self.closed,
+        }
+    }
+}
+
+fn hash_key(hasher: &RandomState, key: &FlowKey) -> u64 {
+    hasher.hash_one(key)
+}
