@@ -100,7 +100,7 @@ impl<M: Message> Receiver<M> {
 }
 
 /// Receives one datagram, refusing descriptors and anything that does not fit.
-pub(crate) fn receive(socket: &OwnedFd, buffer: &mut [u8]) -> Result<usize, Error> {
+pub fn receive(socket: &OwnedFd, buffer: &mut [u8]) -> Result<usize, Error> {
     loop {
         // Without a buffer for ancillary data the kernel closes descriptors that come along, and says so.
         let mut parts = [IoSliceMut::new(buffer)];

@@ -5,8 +5,6 @@ use std::ffi::CString;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
-use std::os::unix::process::CommandExt;
-use std::process::Command;
 
 use nix::errno::Errno;
 
@@ -135,29 +133,6 @@ pub fn deny_write_execute() -> io::Result<String> {
     // SAFETY: this prctl takes numbers only.
     check(unsafe { libc::prctl(PR_SET_MDWE, libc::PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0) })?;
     Ok(String::new())
-}
-
-/// Marks every descriptor but the standard ones to be closed on exec, whoever opened them.
-pub fn close_on_exec_from_3() -> io::Result<()> {
-    let flags = i32::try_from(libc::CLOSE_RANGE_CLOEXEC).map_err(io::Error::other)?;
-    // SAFETY: takes numbers only, and with this flag closes nothing.
-    check(unsafe { libc::close_range(3, libc::c_uint::MAX, flags) }).map(drop)
-}
-
-/// Has the command ignore, from its first instruction, the signals by which a user ends a capture:
-/// `tcpflow` alone acts on them.
-pub fn ignore_user_signals(command: &mut Command) {
-    let ignore = || {
-        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGUSR1] {
-            // SAFETY: takes numbers only, and is async-signal-safe (signal-safety(7)).
-            if unsafe { libc::signal(signal, libc::SIG_IGN) } == libc::SIG_ERR {
-                return Err(io::Error::last_os_error());
-            }
-        }
-        Ok(())
-    };
-    // SAFETY: between fork and exec the closure makes async-signal-safe calls only and does not allocate.
-    unsafe { command.pre_exec(ignore) };
 }
 
 fn check(result: libc::c_int) -> io::Result<libc::c_int> {

@@ -31,7 +31,7 @@ pub struct Confinement {
 pub struct Limits {
     /// RLIMIT_AS in bytes; none: not limited.
     pub address_space: Option<u64>,
-    /// RLIMIT_NOFILE; none: as many as are open when the limit is set.
+    /// RLIMIT_NOFILE; none: nothing can be opened any more.
     pub open_files: Option<u64>,
     /// RLIMIT_FSIZE in bytes; none: not limited.
     pub file_size: Option<u64>,

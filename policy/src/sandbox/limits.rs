@@ -3,9 +3,13 @@
 use nix::sys::resource::{Resource, setrlimit};
 use proto::plan::Limits;
 
+/// RLIMIT_NOFILE of a role that opens nothing: 0, 1 and 2 are taken, so that no descriptor is to be had, and
+/// poll(2), which refuses to wait for more descriptors than this, can still wait for three.
+const NOTHING_NEW: u64 = 3;
+
 /// Sets the limits, soft and hard, and with them no core dump and no further process.
 pub fn set(limits: Limits) -> Result<String, String> {
-    let open_files = limits.open_files.unwrap_or(0);
+    let open_files = limits.open_files.unwrap_or(NOTHING_NEW);
     let mut rows = vec![
         (Resource::RLIMIT_CORE, 0),
         (Resource::RLIMIT_NPROC, 0),

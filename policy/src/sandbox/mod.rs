@@ -17,7 +17,7 @@ use proto::text::Text;
 use crate::manifest::Role;
 use crate::sys;
 
-pub use privileges::drop_to;
+pub use privileges::relinquish;
 
 /// Why a role could not be confined.
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +54,6 @@ pub fn enter(role: Role, confinement: &Confinement, packet: Option<RawFd>) -> Re
             let root = filesystem::replace_root(role);
             entered.optional("empty root", root)?;
         }
-        entered.required("resource limits", limits::set(confinement.limits))?;
     }
     entered.privilege("privileges", privileges::drop_to(confinement.identity))?;
     entered.privilege("parent death signal", privileges::tie_to(parent))?;
@@ -65,6 +64,8 @@ pub fn enter(role: Role, confinement: &Confinement, packet: Option<RawFd>) -> Re
         entered
             .optional("memory-deny-write-execute", sys::deny_write_execute().map_err(|e| e.to_string()))?;
         entered.required("landlock", landlock::restrict(role))?;
+        // After the last descriptor was opened: the limit on those may be none at all.
+        entered.required("resource limits", limits::set(confinement.limits))?;
         entered.required("seccomp", seccomp::load(role, packet))?;
     }
     Ok(entered.layers)

@@ -12,21 +12,26 @@ use crate::sys;
 
 /// Becomes `identity`, if any, and gives up every capability in every set.
 pub fn drop_to(identity: Option<Identity>) -> Result<String, String> {
-    let mut bounded = lock_securebits_and_bounding_set()?;
-    if let Some(Identity { uid, gid }) = identity {
-        let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
-        setgroups(&[]).map_err(|e| format!("setgroups: {e}"))?;
-        setresgid(gid, gid, gid).map_err(|e| format!("setresgid: {e}"))?;
-        setresuid(uid, uid, uid).map_err(|e| format!("setresuid: {e}"))?;
-        if !bounded {
-            return Err("bounding set: root without CAP_SETPCAP".into());
-        }
-    }
+    let Some(Identity { uid, gid }) = identity else { return shed(|| Ok(())) };
+    let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+    setgroups(&[]).map_err(|e| format!("setgroups: {e}"))?;
+    setresgid(gid, gid, gid).map_err(|e| format!("setresgid: {e}"))?;
+    shed(|| setresuid(uid, uid, uid).map_err(|e| format!("setresuid: {e}")))
+}
+
+/// The same for `tcpflow` itself, which `change`s its user in a way of its own.
+pub fn relinquish(change: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
+    shed(change)?;
+    hide()?;
+    no_new_privs().map(drop)
+}
+
+/// Empties every capability set around a change of user, which needs some of them.
+fn shed(change: impl FnOnce() -> Result<(), String>) -> Result<String, String> {
+    let bounded = lock_securebits_and_bounding_set()?;
+    change()?;
     for set in [CapSet::Effective, CapSet::Inheritable, CapSet::Permitted] {
         caps::clear(None, set).map_err(|e| format!("{set:?} capabilities: {e}"))?;
-    }
-    if caps::read(None, CapSet::Bounding).is_ok_and(|left| left.is_empty()) {
-        bounded = true;
     }
     Ok(if bounded { "no capability in any set" } else { "no capability, bounding set as it was" }.into())
 }

@@ -1,0 +1,180 @@
+//! Attestation: what each role is, read from outside, before it sees the first packet.
+//!
+//! A role that says it is confined is not believed: the kernel is asked, through /proc/PID/status.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use proto::control::{FromRole, Layer, RoleState};
+use proto::plan::SandboxMode;
+use proto::text::Text;
+use serde::Serialize;
+
+use super::error::Error;
+use super::launch::Roles;
+use super::process::{Heard, Process, reason};
+use super::settings::Settings;
+use super::tell;
+
+/// How long roles may take to open what they need and to confine themselves.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The five capability sets of /proc/PID/status.
+const CAPABILITIES: [&str; 5] = ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"];
+
+/// Waits until every role says it is confined, and sees that it is.
+pub fn all(roles: &mut Roles, settings: &Settings) -> Result<Vec<RoleState>, Error> {
+    let deadline = Instant::now().checked_add(PATIENCE).unwrap_or_else(Instant::now);
+    let mut claims: Vec<Option<Vec<Layer>>> = roles.processes.iter().map(|_| None).collect();
+    while claims.iter().any(Option::is_none) {
+        if let Some(index) = next_announced(roles, &claims, deadline)? {
+            claims = note(roles, claims, index, settings)?;
+        }
+    }
+    let claims = claims.into_iter().map(Option::unwrap_or_default);
+    roles.processes.iter().zip(claims).map(|(process, layers)| attest(process, layers, settings)).collect()
+}
+
+/// The index of a role that has something to say and has not said that it is ready.
+fn next_announced(
+    roles: &Roles,
+    claims: &[Option<Vec<Layer>>],
+    deadline: Instant,
+) -> Result<Option<usize>, Error> {
+    let waiting: Vec<usize> =
+        (0..claims.len()).filter(|&i| claims.get(i).is_some_and(Option::is_none)).collect();
+    let processes: Vec<&Process> = waiting.iter().filter_map(|&i| roles.processes.get(i)).collect();
+    let mut fds: Vec<PollFd<'_>> =
+        processes.iter().map(|process| PollFd::new(process.as_fd(), PollFlags::POLLIN)).collect();
+    let left = deadline.saturating_duration_since(Instant::now());
+    match poll(&mut fds, PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)) {
+        Ok(0) => Err(Error::Told("a role does not answer".into())),
+        Ok(_) => {
+            let first = fds.iter().position(|fd| fd.any().unwrap_or(true));
+            Ok(first.and_then(|position| waiting.get(position).copied()))
+        }
+        Err(Errno::EINTR) => Ok(None),
+        Err(e) => Err(Error::Told(format!("poll: {e}"))),
+    }
+}
+
+/// Takes down what a role says while it gets ready.
+fn note(
+    roles: &mut Roles,
+    mut claims: Vec<Option<Vec<Layer>>>,
+    index: usize,
+    settings: &Settings,
+) -> Result<Vec<Option<Vec<Layer>>>, Error> {
+    let Some(process) = roles.processes.get_mut(index) else { return Ok(claims) };
+    match process.hear()? {
+        Heard::Message(FromRole::Ready(layers)) => {
+            if let Some(claim) = claims.get_mut(index) {
+                *claim = Some(layers);
+            }
+        }
+        Heard::Message(FromRole::Notice(notice)) => tell::notice(&notice, settings),
+        Heard::Message(FromRole::Failed(text)) => return Err(Error::Told(text.as_str().to_owned())),
+        Heard::Message(FromRole::Done { .. }) => {
+            return Err(process.breach(proto::Breach::Forbidden("done before the start")));
+        }
+        Heard::Closed => {
+            let soon = Instant::now().checked_add(Duration::from_secs(1)).unwrap_or_else(Instant::now);
+            let how =
+                process.wait_until(soon).and_then(reason).unwrap_or_else(|| "closed its channel".into());
+            return Err(Error::Start { role: process.role.executable(), reason: how });
+        }
+    }
+    Ok(claims)
+}
+
+/// Looks at one role from outside.
+fn attest(process: &Process, mut layers: Vec<Layer>, settings: &Settings) -> Result<RoleState, Error> {
+    let role = process.role.executable();
+    let unconfined = |layer, seen: String| Error::Unconfined { role, layer, seen };
+    let path = format!("/proc/{}/status", process.pid());
+    let status = fs::read_to_string(&path).map_err(|e| unconfined("attestation", format!("{path}: {e}")));
+    let status = match (status, settings.sandbox) {
+        (Err(e), SandboxMode::Require) => return Err(e),
+        (status, SandboxMode::Require | SandboxMode::BestEffort | SandboxMode::Off) => {
+            status.unwrap_or_default()
+        }
+    };
+    let seen: BTreeMap<&str, &str> =
+        status.lines().filter_map(|line| line.split_once(':')).map(|(k, v)| (k, v.trim())).collect();
+    for check in checks(&seen) {
+        if !check.holds && settings.sandbox == SandboxMode::Require {
+            return Err(unconfined(check.name, check.seen));
+        }
+        let detail = Text::cut(&format!("seen by tcpflow: {}", check.seen));
+        layers.push(Layer { name: Text::cut(check.name), in_force: check.holds, detail });
+    }
+    Ok(RoleState { role: Text::cut(role), pid: process.pid(), layers })
+}
+
+/// Something that was looked for in /proc/PID/status.
+struct Check {
+    name: &'static str,
+    holds: bool,
+    seen: String,
+}
+
+fn checks(seen: &BTreeMap<&str, &str>) -> Vec<Check> {
+    let get = |key: &str| seen.get(key).copied().unwrap_or("not known");
+    let mut checks = vec![
+        Check { name: "seccomp filter", holds: get("Seccomp") == "2", seen: get("Seccomp").into() },
+        Check { name: "NoNewPrivs", holds: get("NoNewPrivs") == "1", seen: get("NoNewPrivs").into() },
+    ];
+    for name in CAPABILITIES {
+        let value = get(name);
+        // Without CAP_SETPCAP an ordinary user cannot empty the bounding set; no_new_privs makes it moot.
+        let excused = name == "CapBnd" && !nix::unistd::geteuid().is_root();
+        let empty = !value.is_empty() && value.chars().all(|digit| digit == '0');
+        checks.push(Check { name, holds: empty || excused, seen: value.into() });
+    }
+    for name in ["Uid", "Gid"] {
+        checks.push(Check { name, holds: seen.contains_key(name), seen: get(name).replace('\t', " ") });
+    }
+    checks
+}
+
+/// A role's state as `--sandbox-report` shows it.
+#[derive(Serialize)]
+struct Shown<'a> {
+    role: &'a str,
+    pid: u32,
+    layers: Vec<ShownLayer<'a>>,
+}
+
+#[derive(Serialize)]
+struct ShownLayer<'a> {
+    name: &'a str,
+    in_force: bool,
+    detail: &'a str,
+}
+
+/// What is in force in each role, as JSON.
+pub fn json(states: &[RoleState]) -> String {
+    let shown: Vec<Shown<'_>> = states
+        .iter()
+        .map(|state| Shown {
+            role: state.role.as_str(),
+            pid: state.pid,
+            layers: state
+                .layers
+                .iter()
+                .map(|layer| ShownLayer {
+                    name: layer.name.as_str(),
+                    in_force: layer.in_force,
+                    detail: layer.detail.as_str(),
+                })
+                .collect(),
+        })
+        .collect();
+    let mut text = serde_json::to_string_pretty(&shown).unwrap_or_default();
+    text.push('\n');
+    text
+}

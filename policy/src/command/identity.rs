@@ -1,0 +1,79 @@
+//! Users: whom each role becomes, and whom the command itself becomes while packets flow.
+
+use nix::unistd::{Gid, Uid, User, geteuid, getuid, setgroups, setresgid, setresuid};
+use proto::plan::Identity;
+
+use super::error::Error;
+use super::settings::Settings;
+
+/// Users that the roles which touch hostile bytes become, when root starts tcpflow and names none.
+const FALLBACKS: [&str; 2] = ["tcpflow", "nobody"];
+
+/// Whom the roles become; all none when not started as root.
+#[derive(Debug, Clone, Copy)]
+pub struct Identities {
+    /// For capture and reassembler.
+    pub reader: Option<Identity>,
+    /// For the writer, and so the owner of files.
+    pub writer: Option<Identity>,
+}
+
+impl Identities {
+    /// The identities that the settings ask for.
+    pub fn of(settings: &Settings) -> Result<Self, Error> {
+        let named = settings.user.as_deref().map(lookup).transpose()?;
+        if !geteuid().is_root() {
+            return match named {
+                Some(_) => Err(Error::Told(format!(
+                    "Couldn't change to '{}': Operation not permitted",
+                    settings.user.as_deref().unwrap_or_default()
+                ))),
+                None => Ok(Self { reader: None, writer: None }),
+            };
+        }
+        if let Some(user) = named {
+            return Ok(Self { reader: Some(user), writer: Some(user) });
+        }
+        let reader = FALLBACKS.iter().find_map(|name| lookup(name).ok());
+        let reader = reader.ok_or_else(|| Error::User(FALLBACKS.join("' or '")))?;
+        let root = Identity { uid: getuid().as_raw(), gid: nix::unistd::getgid().as_raw() };
+        Ok(Self { reader: Some(reader), writer: Some(root) })
+    }
+}
+
+/// Finds a user by name, or by `uid[:gid]`.
+fn lookup(name: &str) -> Result<Identity, Error> {
+    let missing = || Error::User(name.to_owned());
+    if let Ok(Some(user)) = User::from_name(name) {
+        return Ok(Identity { uid: user.uid.as_raw(), gid: user.gid.as_raw() });
+    }
+    let (uid, gid) = name.split_once(':').map_or((name, None), |(uid, gid)| (uid, Some(gid)));
+    let uid: u32 = uid.parse().map_err(|_| missing())?;
+    let gid = match gid {
+        Some(gid) => gid.parse().map_err(|_| missing())?,
+        None => match User::from_uid(Uid::from_raw(uid)) {
+            Ok(Some(user)) => user.gid.as_raw(),
+            Ok(None) | Err(_) => return Err(missing()),
+        },
+    };
+    Ok(Identity { uid, gid })
+}
+
+/// Gives up what the command itself holds, now that the roles are started: it has nothing left to open.
+///
+/// It keeps the users of the roles, one as its real and one as its effective user, and no capability:
+/// that is what the kernel asks for to deliver its death to them (PDEATHSIG) and to end them.
+pub fn relinquish(identities: &Identities, writer: Option<Identity>) -> Result<(), Error> {
+    let told = |what: &str| Error::Told(format!("cannot drop privileges: {what}"));
+    if let (Some(reader), Some(writer)) = (identities.reader, writer) {
+        let (ruid, euid) = (Uid::from_raw(writer.uid), Uid::from_raw(reader.uid));
+        let (rgid, egid) = (Gid::from_raw(writer.gid), Gid::from_raw(reader.gid));
+        setgroups(&[]).map_err(|e| told(&format!("setgroups: {e}")))?;
+        setresgid(rgid, egid, egid).map_err(|e| told(&format!("setresgid: {e}")))?;
+        let change = || setresuid(ruid, euid, euid).map_err(|e| format!("setresuid: {e}"));
+        policy::sandbox::relinquish(change).map_err(|e| told(&e))?;
+    } else {
+        policy::sandbox::relinquish(|| Ok(())).map_err(|e| told(&e))?;
+    }
+    Ok(())
+}

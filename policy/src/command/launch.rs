@@ -1,0 +1,136 @@
+//! Starts the roles: exec, an empty environment, the descriptors of the manifest and no others, a plan.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use command_fds::{CommandFdExt, FdMapping};
+use nix::sys::socket::sockopt::{SndBuf, SndBufForce};
+use nix::sys::socket::{
+    AddressFamily, Shutdown, SockFlag, SockType, getsockopt, setsockopt, shutdown, socketpair,
+};
+use policy::{Role, manifest};
+use proto::control::{RoleState, ToRole};
+use proto::limits::MAX_DATAGRAM;
+
+use super::error::Error;
+use super::identity::Identities;
+use super::output::Places;
+use super::process::Process;
+use super::settings::{Input, Settings};
+use super::{plans, sys};
+
+/// What a data channel may hold, in bytes: a few batches, so that neither end waits for each one.
+const SEND_BUFFER: usize = 4 << 20;
+
+/// Where roles are looked for beside the command, for a build tree, and where a package puts them.
+const PLACES: [&str; 3] = [".", "../libexec/tcpflow", "../lib/tcpflow"];
+
+/// The roles of one run, in the order in which data passes through them.
+#[derive(Debug)]
+pub struct Roles {
+    /// The processes.
+    pub processes: Vec<Process>,
+}
+
+/// Starts all roles of a run and sends them their plans.
+pub fn start(settings: &Settings, identities: &Identities, places: Places) -> Result<Roles, Error> {
+    let (capture_out, reassembler_in) = data_channel()?;
+    let (reassembler_out, writer_in) = data_channel()?;
+    let (role, inputs) = match &settings.input {
+        Input::Live { .. } => (Role::CaptureLive, &[][..]),
+        Input::Savefiles(files) => (Role::CaptureFiles, files.as_slice()),
+    };
+    let stdin = inputs.iter().any(|name| name == "-");
+    let plan = |role| plans::of(role, settings, identities, &places);
+    let (capture_plan, reassembler_plan, writer_plan) =
+        (plan(role), plan(Role::Reassembler), plan(Role::Writer));
+    let mut writer_descriptors = vec![(writer_in, manifest::DATA_IN), (places.directory, manifest::OUTPUT)];
+    writer_descriptors.extend(places.report.map(|file| (OwnedFd::from(file), manifest::REPORT)));
+
+    // The writer first: its confinement takes longest.
+    let writer = spawn(Role::Writer, writer_descriptors, false)?;
+    writer.tell(&ToRole::Plan(Box::new(writer_plan)))?;
+    let reassembler = spawn(
+        Role::Reassembler,
+        vec![(reassembler_in, manifest::DATA_IN), (reassembler_out, manifest::DATA_OUT)],
+        false,
+    )?;
+    reassembler.tell(&ToRole::Plan(Box::new(reassembler_plan)))?;
+    let capture = spawn(role, vec![(capture_out, manifest::DATA_OUT)], stdin)?;
+    capture.tell(&ToRole::Plan(Box::new(capture_plan)))?;
+    for name in inputs {
+        capture.tell(&ToRole::Input(name.as_encoded_bytes().to_vec()))?;
+    }
+    let roles = Roles { processes: vec![capture, reassembler, writer] };
+    for process in &roles.processes {
+        process.tell(&ToRole::Confine)?;
+    }
+    Ok(roles)
+}
+
+impl Roles {
+    /// Gives the word to start, from the last role to the first.
+    pub fn begin(&self, states: &[RoleState]) -> Result<(), Error> {
+        for process in self.processes.iter().rev() {
+            process.tell(&ToRole::Start(states.to_vec()))?;
+        }
+        Ok(())
+    }
+
+    /// Tells the capture process to end in order.
+    pub fn stop(&self) -> Result<(), Error> {
+        self.processes.first().map_or(Ok(()), |capture| capture.tell(&ToRole::Stop))
+    }
+}
+
+fn spawn(role: Role, descriptors: Vec<(OwnedFd, i32)>, stdin: bool) -> Result<Process, Error> {
+    let failed = |reason: String| Error::Start { role: role.executable(), reason };
+    let path =
+        executable(role).ok_or_else(|| failed("not found beside tcpflow or in ../libexec/tcpflow".into()))?;
+    let (ours, theirs) = pair().map_err(|e| failed(format!("control channel: {e}")))?;
+    let mut mappings = vec![FdMapping { parent_fd: theirs, child_fd: manifest::CONTROL }];
+    mappings.extend(descriptors.into_iter().map(|(parent_fd, child_fd)| FdMapping { parent_fd, child_fd }));
+    let mut command = Command::new(path);
+    command
+        .env_clear()
+        .stdin(if stdin { Stdio::inherit() } else { Stdio::null() })
+        .stdout(Stdio::null())
+        .fd_mappings(mappings)
+        .map_err(|e| failed(e.to_string()))?;
+    sys::ignore_user_signals(&mut command);
+    let child = command.spawn().map_err(|e| failed(e.to_string()))?;
+    Ok(Process::new(role, child, ours))
+}
+
+/// Finds a role's executable by where the command itself is, never by the environment.
+fn executable(role: Role) -> Option<PathBuf> {
+    let here = std::env::current_exe().ok()?;
+    let here = here.parent()?;
+    PLACES.iter().map(|place| here.join(place).join(role.executable())).find(|path: &PathBuf| is_file(path))
+}
+
+fn is_file(path: &Path) -> bool {
+    path.metadata().is_ok_and(|status| status.is_file())
+}
+
+/// A data channel: sender's and receiver's end.
+fn data_channel() -> Result<(OwnedFd, OwnedFd), Error> {
+    let failed = |reason: &dyn std::fmt::Display| Error::Told(format!("data channel: {reason}"));
+    let (sender, receiver) = pair().map_err(|e| failed(&e))?;
+    // Beyond the system's limit for all as root; as far as it goes for others.
+    if setsockopt(&sender, SndBufForce, &SEND_BUFFER).is_err() {
+        setsockopt(&sender, SndBuf, &SEND_BUFFER).map_err(|e| failed(&e))?;
+    }
+    let got = getsockopt(&sender, SndBuf).map_err(|e| failed(&e))?;
+    if got < MAX_DATAGRAM {
+        return Err(failed(&format!("net.core.wmem_max is too small for a frame ({got} bytes to send in)")));
+    }
+    // One way: the receiver cannot answer.
+    shutdown(std::os::fd::AsRawFd::as_raw_fd(&receiver.as_fd()), Shutdown::Write).map_err(|e| failed(&e))?;
+    Ok((sender, receiver))
+}
+
+fn pair() -> nix::Result<(OwnedFd, OwnedFd)> {
+    socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
+}

@@ -1,0 +1,57 @@
+//! The command: from a command line to three confined processes, and to an exit status.
+
+mod attest;
+mod cli;
+mod error;
+mod identity;
+mod launch;
+mod output;
+mod plans;
+mod process;
+mod settings;
+mod signals;
+mod supervise;
+mod sys;
+mod tell;
+
+use std::process::ExitCode;
+
+use cli::Request;
+use error::Error;
+use settings::Settings;
+
+/// Runs tcpflow and gives its exit status: 0 if all went well, 1 if something failed, 2 for a command line
+/// that cannot be understood.
+pub fn run() -> ExitCode {
+    let outcome = match cli::parse(std::env::args_os()) {
+        Ok(Request::Run(settings)) => follow(&settings),
+        Ok(Request::Show(text)) => tell::out(&text).map_err(Error::Output),
+        Err(error) => Err(error),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            if let Some(line) = error.line() {
+                tell::line(&line);
+            }
+            ExitCode::from(error.status())
+        }
+    }
+}
+
+/// One whole run.
+fn follow(settings: &Settings) -> Result<(), Error> {
+    sys::close_on_exec_from_3().map_err(Error::Descriptors)?;
+    let signals = signals::Signals::catch()?;
+    let identities = identity::Identities::of(settings)?;
+    let places = output::prepare(settings, &identities)?;
+    let writer = places.writer;
+    let mut roles = launch::start(settings, &identities, places)?;
+    let states = attest::all(&mut roles, settings)?;
+    identity::relinquish(&identities, writer)?;
+    if settings.sandbox_report {
+        tell::out(&attest::json(&states)).map_err(Error::Output)?;
+    }
+    roles.begin(&states)?;
+    supervise::until_the_end(roles, &signals, settings)
+}

@@ -1,0 +1,177 @@
+//! The places that output goes to, opened before any privilege is dropped: the output directory and, with
+//! `-X`, the report.
+
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, OpenHow, ResolveFlag, openat2};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat, mkdirat};
+use nix::unistd::{Gid, Uid, fchownat};
+use proto::plan::Identity;
+
+use super::error::Error;
+use super::identity::Identities;
+use super::settings::Settings;
+use super::tell;
+
+/// What a missing directory is made with, less umask, as tcpflow does.
+const DIRECTORY_MODE: Mode = Mode::from_bits_truncate(0o777);
+/// What a report is made with, less umask.
+const FILE_MODE: Mode = Mode::from_bits_truncate(0o666);
+
+/// Where output goes.
+#[derive(Debug)]
+pub struct Places {
+    /// The output directory.
+    pub directory: OwnedFd,
+    /// The report that `-X` names.
+    pub report: Option<File>,
+    /// Whom the writer becomes.
+    pub writer: Option<Identity>,
+}
+
+/// Opens the output directory, made if missing, and the report.
+pub fn prepare(settings: &Settings, identities: &Identities) -> Result<Places, Error> {
+    let base = Base::of(settings)?;
+    let (directory, made) = base.output_directory(&settings.output)?;
+    let status = fstat(&directory).map_err(|e| told(&settings.output, e))?;
+    let mut writer = identities.writer;
+    if made {
+        give(&directory, writer).map_err(|e| told(&settings.output, e))?;
+    } else if settings.user.is_none() {
+        writer = owner_where_root_cannot_write(writer, &status);
+    }
+    if settings.report_enabled {
+        tell::line(&format!("reportfilename: {}", shown(settings).display()));
+    }
+    let report = match &settings.report {
+        Some(path) if settings.report_enabled => Some(base.report(path, writer)?),
+        Some(_) | None => None,
+    };
+    if let Some(user) = &settings.user {
+        tell::line(&format!("dropped privs to {user}"));
+    }
+    Ok(Places { directory, report, writer })
+}
+
+/// The report's name as tcpflow shows it.
+fn shown(settings: &Settings) -> PathBuf {
+    let inside = |path: &Path| match &settings.chroot {
+        Some(base) => PathBuf::from(format!("{}/{}", base.display(), path.display())),
+        None => path.to_path_buf(),
+    };
+    match &settings.report {
+        Some(path) => inside(path),
+        None => PathBuf::from(format!("{}/report.xml", inside(&settings.output).display())),
+    }
+}
+
+/// Root without capabilities cannot write into the directory of another user, as tcpflow could. The
+/// writer then becomes that user: what it makes there is his.
+fn owner_where_root_cannot_write(writer: Option<Identity>, directory: &FileStat) -> Option<Identity> {
+    let Identity { uid, gid } = writer?;
+    let writable = |bit: libc::mode_t| directory.st_mode & bit == bit;
+    let allowed = match (directory.st_uid == uid, directory.st_gid == gid) {
+        (true, _) => writable(libc::S_IWUSR | libc::S_IXUSR),
+        (false, true) => writable(libc::S_IWGRP | libc::S_IXGRP),
+        (false, false) => writable(libc::S_IWOTH | libc::S_IXOTH),
+    };
+    if allowed || directory.st_uid == uid {
+        return writer;
+    }
+    Some(Identity { uid: directory.st_uid, gid: directory.st_gid })
+}
+
+/// What paths of output start from: the working directory, or with `-z` the directory that they cannot leave.
+struct Base {
+    chroot: Option<OwnedFd>,
+    name: Option<PathBuf>,
+}
+
+impl Base {
+    fn of(settings: &Settings) -> Result<Self, Error> {
+        let Some(name) = &settings.chroot else { return Ok(Self { chroot: None, name: None }) };
+        let how = OpenHow::new().flags(OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC);
+        let opened = openat2(AT_FDCWD, name, how).map_err(|e| {
+            Error::Told(format!("Couldn't chroot/chdir to '{}': {}", name.display(), e.desc()))
+        })?;
+        Ok(Self { chroot: Some(opened), name: Some(name.clone()) })
+    }
+
+    /// The directory, and whether it had to be made.
+    fn output_directory(&self, path: &Path) -> Result<(OwnedFd, bool), Error> {
+        match self.open_directory(path) {
+            Ok(directory) => return Ok((directory, false)),
+            Err(Errno::ENOENT) => {}
+            Err(Errno::ENOTDIR) => {
+                return Err(Error::Plain(format!(
+                    "outdir is not a directory: {}",
+                    self.shown(path).display()
+                )));
+            }
+            Err(e) => return Err(told(&self.shown(path), e)),
+        }
+        let cannot =
+            |e: Errno| Error::Plain(format!("cannot create {}: {}", self.shown(path).display(), e.desc()));
+        self.make_directory(path).map_err(cannot)?;
+        self.open_directory(path).map(|directory| (directory, true)).map_err(cannot)
+    }
+
+    fn open_directory(&self, path: &Path) -> Result<OwnedFd, Errno> {
+        self.open(path, OFlag::O_PATH | OFlag::O_DIRECTORY, Mode::empty())
+    }
+
+    /// Makes the last component of `path`; its parent has to be there.
+    fn make_directory(&self, path: &Path) -> Result<(), Errno> {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let name = path.file_name().ok_or(Errno::EINVAL)?;
+        let parent = self.open_directory(parent)?;
+        mkdirat(&parent, name, DIRECTORY_MODE)
+    }
+
+    fn report(&self, path: &Path, owner: Option<Identity>) -> Result<File, Error> {
+        let shown = self.shown(path);
+        let failed = |e: Errno| Error::Plain(format!("{}: {}", shown.display(), e.desc()));
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOCTTY;
+        let file = self.open(path, flags, FILE_MODE).map_err(failed)?;
+        let status = fstat(&file).map_err(failed)?;
+        if SFlag::from_bits_truncate(status.st_mode & SFlag::S_IFMT.bits()) == SFlag::S_IFREG {
+            give(&file, owner).map_err(failed)?;
+        }
+        Ok(File::from(file))
+    }
+
+    fn open(&self, path: &Path, flags: OFlag, mode: Mode) -> Result<OwnedFd, Errno> {
+        let how = OpenHow::new().flags(flags | OFlag::O_CLOEXEC).mode(mode);
+        match &self.chroot {
+            None => openat2(AT_FDCWD, path, how),
+            // The same as chroot(2) would have it: neither `..` nor a link leads out.
+            Some(root) => openat2(root, path, how.resolve(ResolveFlag::RESOLVE_IN_ROOT)),
+        }
+    }
+
+    fn shown(&self, path: &Path) -> PathBuf {
+        match &self.name {
+            Some(name) => PathBuf::from(format!("{}/{}", name.display(), path.display())),
+            None => path.to_path_buf(),
+        }
+    }
+}
+
+/// Makes `owner` the owner of what this run made.
+fn give(file: impl AsFd, owner: Option<Identity>) -> Result<(), Errno> {
+    let Some(Identity { uid, gid }) = owner else { return Ok(()) };
+    fchownat(file, "", Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)), AtFlags::AT_EMPTY_PATH)
+}
+
+fn told(path: &Path, errno: Errno) -> Error {
+    Error::Told(format!("{}: {}", path.display(), errno.desc()))
+}
+
+/// The output directory's name as it stands before flow names in the report.
+pub fn name_in_report(settings: &Settings) -> Vec<u8> {
+    settings.output.as_os_str().as_bytes().to_vec()
+}

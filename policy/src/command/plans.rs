@@ -1,0 +1,107 @@
+//! The plans of the roles, made of the settings.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use nix::unistd::{User, getuid};
+use policy::Role;
+use proto::plan::{
+    CapturePlan, Confinement, Identity, Limits, Live, Plan, ReassemblerPlan, ReportPlace, ReportPlan, Source,
+    WriterPlan,
+};
+use proto::text::Text;
+use proto::time::Timestamp;
+
+use super::identity::Identities;
+use super::output::{Places, name_in_report};
+use super::settings::{Input, Settings};
+
+/// libpcap's largest snap length, and tcpflow's.
+const SNAP_LENGTH: u32 = 262_144;
+/// What a role's program, libraries, stack and buffers take of its address space, in bytes.
+const FIXED_SPACE: u64 = 128 << 20;
+/// The allocator's own: what it holds back and what growing tables take twice for a moment.
+const SLACK: u64 = 3;
+
+/// The plan of `role`.
+pub fn of(role: Role, settings: &Settings, identities: &Identities, places: &Places) -> Plan {
+    match role {
+        Role::CaptureLive | Role::CaptureFiles => Plan::Capture(capture(settings, identities)),
+        Role::Reassembler => Plan::Reassembler(reassembler(settings, identities)),
+        Role::Writer => Plan::Writer(writer(settings, places)),
+    }
+}
+
+fn confinement(settings: &Settings, identity: Option<Identity>, limits: Limits) -> Confinement {
+    Confinement { mode: settings.sandbox, identity, limits }
+}
+
+fn capture(settings: &Settings, identities: &Identities) -> CapturePlan {
+    // The ring of a live capture is mapped, so that its size counts.
+    let (source, ring) = match &settings.input {
+        Input::Savefiles(_) => (Source::Savefiles, 0),
+        Input::Live { interface, promiscuous, buffer_size, packet_buffer_timeout } => {
+            let live = Live {
+                interface: interface.clone(),
+                promiscuous: *promiscuous,
+                snap_length: SNAP_LENGTH,
+                buffer_size: *buffer_size,
+                packet_buffer_timeout: *packet_buffer_timeout,
+            };
+            (Source::Live(live), u64::from(*buffer_size) << 20)
+        }
+    };
+    let space = FIXED_SPACE.saturating_add(ring);
+    let limits = Limits { address_space: Some(space), open_files: None, file_size: Some(0) };
+    CapturePlan {
+        confinement: confinement(settings, identities.reader, limits),
+        source,
+        filter: settings.filter.clone(),
+    }
+}
+
+fn reassembler(settings: &Settings, identities: &Identities) -> ReassemblerPlan {
+    let max_memory = settings.max_memory << 20;
+    let space = FIXED_SPACE.saturating_add(max_memory.saturating_mul(SLACK));
+    let limits = Limits { address_space: Some(space), open_files: None, file_size: Some(0) };
+    ReassemblerPlan {
+        confinement: confinement(settings, identities.reader, limits),
+        max_skip: settings.max_skip,
+        overlap: settings.overlap,
+        time_delta: settings.time_delta,
+        tcp_timeout: settings.tcp_timeout,
+        max_memory,
+    }
+}
+
+fn writer(settings: &Settings, places: &Places) -> WriterPlan {
+    // Flow files, and a few more: channels, directory, report.
+    let open_files = u64::from(settings.max_open_files).saturating_add(16);
+    let limits = Limits { address_space: None, open_files: Some(open_files), file_size: None };
+    WriterPlan {
+        confinement: confinement(settings, places.writer, limits),
+        template: settings.template.clone(),
+        output: name_in_report(settings),
+        store: settings.store,
+        max_bytes: settings.max_bytes,
+        max_open_files: settings.max_open_files,
+        report: settings.report_enabled.then(|| report(settings, places)),
+    }
+}
+
+fn report(settings: &Settings, places: &Places) -> ReportPlan {
+    let uid = getuid();
+    let username = User::from_uid(uid).ok().flatten().map(|user| user.name).unwrap_or_default();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let place = match &places.report {
+        Some(_) => ReportPlace::Descriptor,
+        None => ReportPlace::Inside("report.xml".into()),
+    };
+    ReportPlan {
+        place,
+        command_line: Text::cut(&settings.command_line),
+        uid: uid.as_raw(),
+        username: Text::cut(&username),
+        start: Timestamp::new(i64::try_from(now.as_secs()).unwrap_or_default(), now.subsec_nanos()),
+        time_delta: settings.time_delta,
+    }
+}

@@ -1,0 +1,71 @@
+//! What the user asked for, checked.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use proto::plan::{Overlap, SandboxMode};
+
+/// A run as the command line asks for it.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where packets come from.
+    pub input: Input,
+    /// The filter expression.
+    pub filter: Option<String>,
+    /// `-o`: the output directory.
+    pub output: PathBuf,
+    /// `-X`: the report, if not in the output directory.
+    pub report: Option<PathBuf>,
+    /// Whether a report is made.
+    pub report_enabled: bool,
+    /// `-T` and `-F`: how flow files are named.
+    pub template: String,
+    /// Whether flow files are made (not with `-FX`).
+    pub store: bool,
+    /// `-b`: bytes of each flow to keep.
+    pub max_bytes: Option<u64>,
+    /// `-f`: flow files open at once.
+    pub max_open_files: u32,
+    /// `-m`: how far a segment may lie ahead, in bytes.
+    pub max_skip: u64,
+    /// `-S overlap`.
+    pub overlap: Overlap,
+    /// `-S tdelta`: seconds added to every timestamp.
+    pub time_delta: i64,
+    /// `-S tcp_timeout`: seconds after which a silent flow is closed; 0: never.
+    pub tcp_timeout: u64,
+    /// `-S max_memory`: MiB that flows may take in the reassembler.
+    pub max_memory: u64,
+    /// `-U`: the user to become.
+    pub user: Option<String>,
+    /// `-z`: the directory that paths of output are inside.
+    pub chroot: Option<PathBuf>,
+    /// `-d`: how much to say.
+    pub debug: u32,
+    /// `-q`: no warnings.
+    pub quiet: bool,
+    /// `--sandbox`.
+    pub sandbox: SandboxMode,
+    /// `--sandbox-report`.
+    pub sandbox_report: bool,
+    /// The command line as it was, for the report.
+    pub command_line: String,
+}
+
+/// Where packets come from.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// Savefiles, in order; `-` is standard input.
+    Savefiles(Vec<OsString>),
+    /// An interface.
+    Live {
+        /// Its name; none: the first that will do.
+        interface: Option<String>,
+        /// Not with `-p`.
+        promiscuous: bool,
+        /// `-S buffer_size`: the kernel's ring, in MiB.
+        buffer_size: u32,
+        /// `-S packet-buffer-timeout`: milliseconds.
+        packet_buffer_timeout: u32,
+    },
+}

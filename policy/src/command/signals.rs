@@ -1,0 +1,47 @@
+//! The signals by which a user ends a capture, turned into bytes on a socket that can be polled.
+
+use std::io::{ErrorKind, Read};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use super::error::Error;
+
+/// Signals caught from now on.
+#[derive(Debug)]
+pub struct Signals {
+    socket: UnixStream,
+}
+
+impl Signals {
+    /// Catches SIGINT, SIGTERM and SIGHUP, even where a shell has set them to be ignored, as it does for
+    /// what it runs in the background: tcpflow has always ended by them.
+    pub fn catch() -> Result<Self, Error> {
+        let (socket, signalled) = UnixStream::pair().map_err(Error::Signals)?;
+        socket.set_nonblocking(true).map_err(Error::Signals)?;
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
+            let end = signalled.try_clone().map_err(Error::Signals)?;
+            signal_hook::low_level::pipe::register(signal, end).map_err(Error::Signals)?;
+        }
+        Ok(Self { socket })
+    }
+
+    /// Whether any signal came since the last call.
+    pub fn came(&self) -> bool {
+        let mut bytes = [0; 64];
+        loop {
+            match (&self.socket).read(&mut bytes) {
+                Ok(length) => return length > 0,
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return false,
+            }
+        }
+    }
+}
+
+impl AsFd for Signals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}

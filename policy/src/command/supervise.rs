@@ -1,0 +1,170 @@
+//! Watches over the roles until all have ended: passes signals on, shows what they say, and when one dies
+//! sees that the others end within a second.
+
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use proto::control::FromRole;
+
+use super::error::Error;
+use super::launch::Roles;
+use super::process::{Heard, Process, reason};
+use super::settings::Settings;
+use super::signals::Signals;
+use super::tell;
+
+/// How long the others have to end in order once a role has died.
+const GRACE: Duration = Duration::from_millis(800);
+
+/// How a role's part in the run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Fate {
+    /// It runs.
+    Running,
+    /// It said that its work is done; whether it could do all of it.
+    Done { failed: bool },
+    /// It ended otherwise; why, if it has said so.
+    Failed(Option<String>),
+}
+
+/// What the watch knows.
+struct Watch<'a> {
+    roles: Roles,
+    settings: &'a Settings,
+    fates: Vec<Fate>,
+    closed: Vec<bool>,
+    stopped: bool,
+    deadline: Option<Instant>,
+}
+
+/// Waits for the end of all roles.
+pub fn until_the_end(roles: Roles, signals: &Signals, settings: &Settings) -> Result<(), Error> {
+    let fates = roles.processes.iter().map(|_| Fate::Running).collect();
+    let closed = roles.processes.iter().map(|_| false).collect();
+    let mut watch = Watch { roles, settings, fates, closed, stopped: false, deadline: None };
+    while watch.closed.iter().any(|closed| !closed) {
+        let (announced, signalled) = watch.wait(signals)?;
+        if signalled && signals.came() {
+            watch.stop()?;
+        }
+        for index in announced {
+            watch.hear(index)?;
+        }
+        if watch.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            break;
+        }
+    }
+    watch.conclude()
+}
+
+impl Watch<'_> {
+    /// Waits until something can be heard: from which roles, and whether a signal came.
+    fn wait(&self, signals: &Signals) -> Result<(Vec<usize>, bool), Error> {
+        let open: Vec<(usize, &Process)> = self
+            .roles
+            .processes
+            .iter()
+            .enumerate()
+            .filter(|&(i, _)| self.closed.get(i) == Some(&false))
+            .collect();
+        let mut fds = vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
+        fds.extend(open.iter().map(|(_, process)| PollFd::new(process.as_fd(), PollFlags::POLLIN)));
+        let timeout = self.deadline.map_or(PollTimeout::NONE, |deadline| {
+            let left = deadline.saturating_duration_since(Instant::now());
+            PollTimeout::try_from(left.saturating_add(Duration::from_millis(1))).unwrap_or(PollTimeout::ZERO)
+        });
+        match poll(&mut fds, timeout) {
+            Ok(_) => {}
+            Err(Errno::EINTR) => return Ok((Vec::new(), true)),
+            Err(e) => return Err(Error::Told(format!("poll: {e}"))),
+        }
+        let mut announced = fds.iter().map(|fd| fd.any().unwrap_or(true));
+        let signalled = announced.next().unwrap_or(false);
+        let heard = announced.zip(&open).filter(|(ready, _)| *ready).map(|(_, (index, _))| *index).collect();
+        Ok((heard, signalled))
+    }
+
+    /// Asks capture, once, to end in order; the others end when it has.
+    fn stop(&mut self) -> Result<(), Error> {
+        if self.stopped {
+            return Ok(());
+        }
+        self.stopped = true;
+        self.roles.stop()
+    }
+
+    fn hear(&mut self, index: usize) -> Result<(), Error> {
+        let (Some(process), Some(fate)) = (self.roles.processes.get(index), self.fates.get_mut(index)) else {
+            return Ok(());
+        };
+        match process.hear() {
+            Ok(Heard::Message(FromRole::Notice(notice))) => tell::notice(&notice, self.settings),
+            Ok(Heard::Message(FromRole::Done { failed })) => *fate = Fate::Done { failed },
+            Ok(Heard::Message(FromRole::Failed(text))) => {
+                *fate = Fate::Failed(Some(text.as_str().to_owned()));
+                self.wind_down()?;
+            }
+            Ok(Heard::Message(FromRole::Ready(_))) => {
+                *fate = Fate::Failed(Some("protocol breach: ready after the start".into()));
+                self.wind_down()?;
+            }
+            Ok(Heard::Closed) => self.closed(index)?,
+            Err(e) => {
+                *fate = Fate::Failed(Some(e.to_string()));
+                self.wind_down()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A role has closed its channel, as it does when it ends.
+    fn closed(&mut self, index: usize) -> Result<(), Error> {
+        if let Some(closed) = self.closed.get_mut(index) {
+            *closed = true;
+        }
+        if let Some(fate @ Fate::Running) = self.fates.get_mut(index) {
+            *fate = Fate::Failed(None);
+            self.wind_down()?;
+        }
+        Ok(())
+    }
+
+    /// A role has failed: the others end by the ends of their channels, or are ended.
+    fn wind_down(&mut self) -> Result<(), Error> {
+        if self.deadline.is_none() {
+            self.deadline = Instant::now().checked_add(GRACE);
+        }
+        self.stop()
+    }
+
+    /// Sees every process gone, tells what went wrong, and says whether all went well.
+    fn conclude(mut self) -> Result<(), Error> {
+        let soon = Instant::now().checked_add(Duration::from_millis(100)).unwrap_or_else(Instant::now);
+        let deadline = self.deadline.unwrap_or(soon).max(soon);
+        let (mut killed, mut said, mut in_part) = (Vec::new(), Vec::new(), false);
+        for (process, fate) in self.roles.processes.iter_mut().zip(&self.fates) {
+            let status = process.wait_until(deadline);
+            let name = process.role.executable();
+            match (fate, status) {
+                (_, None) => {
+                    process.kill();
+                    killed.push(format!("tcpflow: {name} did not end and was killed"));
+                }
+                (Fate::Failed(Some(text)), Some(_)) => said.push(format!("tcpflow: {name}: {text}")),
+                (Fate::Failed(None) | Fate::Running, Some(status)) => {
+                    let how = reason(status).unwrap_or_else(|| "ended without saying why".into());
+                    killed.push(format!("tcpflow: {name} {how}"));
+                }
+                (Fate::Done { failed }, Some(_)) => in_part |= failed,
+            }
+        }
+        let failed = !killed.is_empty() || !said.is_empty();
+        // Who was killed is the cause; what the others say of it comes after.
+        for line in killed.iter().chain(&said) {
+            tell::line(line);
+        }
+        if failed || in_part { Err(Error::AlreadyTold) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,30 @@
+//! The system calls of the command that need `unsafe`, each with what it requires and why that holds.
+#![allow(unsafe_code, reason = "system calls that no crate wraps; each states why it is sound")]
+
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+/// Marks every descriptor but the standard ones to be closed on exec, whoever opened them.
+pub fn close_on_exec_from_3() -> io::Result<()> {
+    let flags = i32::try_from(libc::CLOSE_RANGE_CLOEXEC).map_err(io::Error::other)?;
+    // SAFETY: takes numbers only, and with this flag closes nothing.
+    let result = unsafe { libc::close_range(3, libc::c_uint::MAX, flags) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Has the command ignore, from its first instruction, the signals by which a user ends a capture:
+/// `tcpflow` alone acts on them.
+pub fn ignore_user_signals(command: &mut Command) {
+    let ignore = || {
+        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGUSR1] {
+            // SAFETY: takes numbers only, and is async-signal-safe (signal-safety(7)).
+            if unsafe { libc::signal(signal, libc::SIG_IGN) } == libc::SIG_ERR {
+                return Err(io::Error::last_os_error());
+            }
+        }
+        Ok(())
+    };
+    // SAFETY: between fork and exec the closure makes async-signal-safe calls only and does not allocate.
+    unsafe { command.pre_exec(ignore) };
+}

@@ -1,0 +1,32 @@
+//! What the user reads: lines to standard error, answers to standard output.
+
+use std::io::Write;
+
+use proto::control::{Level, Notice};
+use proto::text::Text;
+
+use super::settings::Settings;
+
+/// A line to standard error. If that is gone there is no one to tell.
+pub fn line(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{}", Text::cut(text).escaped());
+}
+
+/// An answer to standard output.
+pub fn out(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+/// A notice of a role, if the settings let it through.
+pub fn notice(notice: &Notice, settings: &Settings) {
+    let shown = match notice.level {
+        Level::Error => true,
+        Level::Warning => settings.debug >= 1 && !settings.quiet,
+        Level::Detail => settings.debug >= 10,
+    };
+    if shown {
+        line(&format!("tcpflow: {}", notice.text));
+    }
+}
