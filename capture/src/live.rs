@@ -1,0 +1,164 @@
+//! Live capture: libpcap's ring on one packet socket, read without waiting inside libpcap.
+
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::time::{Duration, Instant};
+
+use pcap::{Active, Capture, Device, Packet};
+use proto::frame::{Frame, KernelCounts};
+use proto::plan::Live;
+use proto::time::Timestamp;
+
+use crate::error::Error;
+use crate::filter::words;
+use crate::link;
+use crate::relay::{End, Relay, Woken};
+use crate::sys;
+
+/// How long what is in the ring may take to read once the user asked for an end.
+const DRAIN: Duration = Duration::from_secs(1);
+/// How often libpcap gets to look whether the interface is still there: the kernel says only once that
+/// an interface went down, and not that it vanished afterwards. Milliseconds.
+const LOOK: u16 = 1000;
+/// Frames between two looks at the control channel and the kernel's counters while the ring is never empty.
+const FRAMES_BETWEEN_LOOKS: u32 = 4096;
+
+/// An open interface.
+pub struct Interface {
+    /// Its name.
+    pub name: String,
+    capture: Capture<Active>,
+    link_type: u32,
+    snap_length: u32,
+    counts: KernelCounts,
+}
+
+impl Interface {
+    /// Opens an interface for capture and makes its filter final.
+    pub fn open(live: &Live, filter: Option<&str>) -> Result<Self, Error> {
+        let name = match &live.interface {
+            Some(name) => name.clone(),
+            None => first_interface()?,
+        };
+        let failed = |error: &pcap::Error| Error::Interface(open_words(&name, &words(error)));
+        let mut capture = activate(&name, live).map_err(|error| failed(&error))?;
+        let link_type = u32::try_from(capture.get_datalink().0).unwrap_or(u32::MAX);
+        if !link::is_supported(link_type) {
+            return Err(Error::Interface(link::refusal(link_type, &name)));
+        }
+        // An empty expression lets everything through; it is set all the same, for only a filter that
+        // is there can be locked.
+        capture.filter(filter.unwrap_or_default(), true).map_err(|error| Error::Filter(words(&error)))?;
+        sys::lock_filter(capture.as_fd())
+            .map_err(|errno| Error::Interface(format!("{name}: cannot lock the filter: {}", errno.desc())))?;
+        let counts = KernelCounts::default();
+        Ok(Self { name, capture, link_type, snap_length: live.snap_length, counts })
+    }
+
+    /// The packet socket.
+    pub fn socket(&self) -> RawFd {
+        self.capture.as_raw_fd()
+    }
+
+    /// Relays frames until the user asks for an end or the interface fails.
+    pub fn relay(&mut self, relay: &mut Relay<'_>) -> Result<End, Error> {
+        relay.input(&self.name)?;
+        relay.interface(self.link_type, self.snap_length)?;
+        let mut deadline = None;
+        loop {
+            match self.read_ring(relay)? {
+                Ring::Failed(words) => {
+                    relay.failed(&format!("{}: {words}", self.name));
+                    return Ok(End::Reached);
+                }
+                Ring::Empty if deadline.is_some() => return Ok(End::Stopped),
+                Ring::Empty | Ring::Filling => {}
+            }
+            self.count();
+            match deadline {
+                Some(deadline) if Instant::now() >= deadline => return Ok(End::Stopped),
+                Some(_) => {}
+                None if relay.wait(&self.capture, LOOK.into())? == Woken::Stopped => {
+                    deadline = Instant::now().checked_add(DRAIN);
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// What the kernel counted in all.
+    pub fn counts(&mut self) -> KernelCounts {
+        self.count();
+        self.counts
+    }
+
+    fn read_ring(&mut self, relay: &mut Relay<'_>) -> Result<Ring, Error> {
+        for _ in 0..FRAMES_BETWEEN_LOOKS {
+            match self.capture.next_packet() {
+                // The kernel's filter has let it through.
+                Ok(packet) => relay.frame(frame(&packet), packet.data, None)?,
+                Err(pcap::Error::TimeoutExpired) => return Ok(Ring::Empty),
+                Err(error) => return Ok(Ring::Failed(words(&error))),
+            }
+        }
+        Ok(Ring::Filling)
+    }
+
+    fn count(&mut self) {
+        // A socket whose interface is gone has nothing more to tell.
+        let Ok(more) = sys::packet_statistics(self.capture.as_fd()) else { return };
+        self.counts.received = self.counts.received.saturating_add(more.received);
+        self.counts.dropped = self.counts.dropped.saturating_add(more.dropped);
+    }
+}
+
+enum Ring {
+    Empty,
+    Filling,
+    Failed(String),
+}
+
+fn activate(name: &str, live: &Live) -> Result<Capture<Active>, pcap::Error> {
+    const MEBIBYTE: u32 = 1024 * 1024;
+    let number = |value: u32| i32::try_from(value).unwrap_or(i32::MAX);
+    Capture::from_device(name)?
+        // "any" has no promiscuous mode, and libpcap's warning of that would read as a failure.
+        .promisc(live.promiscuous && name != "any")
+        .snaplen(number(live.snap_length))
+        .buffer_size(number(live.buffer_size.saturating_mul(MEBIBYTE)))
+        .timeout(number(live.packet_buffer_timeout))
+        .open()?
+        .setnonblock()
+}
+
+/// The first interface that libpcap lists, which is the likeliest, unless it is down or a loopback.
+fn first_interface() -> Result<String, Error> {
+    let devices = Device::list().map_err(|error| Error::Interface(words(&error)))?;
+    let likely = |device: &Device| device.flags.is_up() && !device.flags.is_loopback();
+    devices
+        .into_iter()
+        .find(likely)
+        .map(|device| device.name)
+        .ok_or_else(|| Error::Interface("no suitable device found".to_owned()))
+}
+
+/// The words of `pcap_open_live`, which tcpflow shows, made of those that libpcap gives here.
+fn open_words(name: &str, words: &str) -> String {
+    let status = if words.contains("permitted") || words.contains("CAP_NET_RAW") {
+        "You don't have permission to perform this capture on that device"
+    } else if words.contains("No such device") {
+        "No such device exists"
+    } else {
+        return format!("{name}: {words}");
+    };
+    format!("{name}: {status} ({words})")
+}
+
+fn frame(packet: &Packet<'_>) -> Frame {
+    let microseconds = u32::try_from(packet.header.ts.tv_usec).unwrap_or_default();
+    Frame {
+        interface: 0,
+        time: Timestamp::new(packet.header.ts.tv_sec, microseconds.saturating_mul(1000)),
+        captured: packet.header.caplen,
+        original: packet.header.len,
+    }
+}

@@ -1,0 +1,300 @@
+//! The pcapng savefile format, draft-ietf-opsawg-pcapng: sections, interfaces, packets.
+//!
+//! As libpcap 1.10 reads it, but interfaces may differ in link type and snap length, and sections in
+//! byte order.
+
+use proto::frame::Frame;
+use proto::limits::{MAX_FRAME, MAX_INTERFACES};
+use proto::time::Timestamp;
+
+use crate::bytes::{Order, length};
+use crate::defect::Defect;
+use crate::resolution::Resolution;
+use crate::savefile::{MAX_SNAP_LENGTH, Need, Part, Record, Step, snap_length};
+
+const SECTION_HEADER: u32 = 0x0a0d_0d0a;
+const INTERFACE_DESCRIPTION: u32 = 1;
+const PACKET: u32 = 2;
+const SIMPLE_PACKET: u32 = 3;
+const ENHANCED_PACKET: u32 = 6;
+const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
+
+/// A block's type and length, which come first.
+const BLOCK_HEADER: usize = 8;
+/// The length again, which comes last.
+const BLOCK_TRAILER: usize = 4;
+const LEAST_BLOCK: u32 = 12;
+/// libpcap's limit on any block.
+const MOST_BLOCK: u32 = 16 * 1024 * 1024;
+const LEAST_SECTION: u32 = 28;
+/// libpcap's limit on the section header that a file begins with.
+const MOST_SECTION: u32 = 1024 * 1024;
+
+const END_OF_OPTIONS: u16 = 0;
+const IF_TSRESOL: u16 = 9;
+const IF_TSOFFSET: u16 = 14;
+
+/// A pcapng savefile.
+#[derive(Debug)]
+pub struct Pcapng {
+    order: Order,
+    /// Interfaces of the present section.
+    interfaces: Vec<Interface>,
+    /// Interfaces of the sections before.
+    before: u32,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Interface {
+    snap_length: u32,
+    resolution: Resolution,
+}
+
+impl Default for Pcapng {
+    fn default() -> Self {
+        Self { order: Order::Little, interfaces: Vec::new(), before: 0 }
+    }
+}
+
+impl Pcapng {
+    /// Whether a file that begins so may be a pcapng. The number reads the same in either byte order.
+    pub fn is_magic(magic: [u8; 4]) -> bool {
+        u32::from_le_bytes(magic) == SECTION_HEADER
+    }
+
+    /// Reads the section header that the file begins with.
+    pub fn begin<'a>(&mut self, bytes: &'a [u8]) -> Result<Step<'a>, Defect> {
+        let Some(order) = byte_order(bytes, Defect::Format)? else {
+            return Ok(Step::Need(Need { part: Part::SectionMagic, before: 4, length: 8 }));
+        };
+        let total = order.u32(bytes, 4).unwrap_or_default();
+        if !(LEAST_SECTION..=MOST_SECTION).contains(&total) {
+            return Err(Defect::SectionLength { least: LEAST_SECTION, length: total, most: MOST_SECTION });
+        }
+        let Some(block) = bytes.get(..length(total)) else {
+            let rest = length(total).saturating_sub(12);
+            return Ok(Step::Need(Need { part: Part::Block, before: 12, length: rest }));
+        };
+        let major = order.u16(block, 12).unwrap_or_default();
+        let minor = order.u16(block, 14).unwrap_or_default();
+        if !is_readable(major, minor) {
+            return Err(Defect::PcapngVersion { major, minor });
+        }
+        self.order = order;
+        Ok(Step::Record { used: block.len(), record: Record::Other })
+    }
+
+    /// Reads the next block.
+    #[inline]
+    pub fn step<'a>(&mut self, bytes: &'a [u8]) -> Result<Step<'a>, Defect> {
+        let Some((header, rest)) = bytes.split_at_checked(BLOCK_HEADER) else {
+            return Ok(Step::Need(Need { part: Part::BlockHeader, before: 0, length: BLOCK_HEADER }));
+        };
+        let kind = self.order.u32(header, 0).unwrap_or_default();
+        if kind == SECTION_HEADER {
+            // Its length is in the byte order of the section that it begins.
+            match byte_order(bytes, Defect::ByteOrder)? {
+                Some(order) => self.order = order,
+                None => return Ok(Step::Need(Need { part: Part::Block, before: BLOCK_HEADER, length: 4 })),
+            }
+        }
+        let total = self.order.u32(header, 4).unwrap_or_default();
+        check_length(total)?;
+        let after = length(total).saturating_sub(BLOCK_HEADER);
+        let Some(block) = rest.get(..after) else {
+            return Ok(Step::Need(Need { part: Part::Block, before: BLOCK_HEADER, length: after }));
+        };
+        let (body, trailer) =
+            block.split_at_checked(after.saturating_sub(BLOCK_TRAILER)).unwrap_or((block, &[]));
+        if self.order.u32(trailer, 0) != Some(total) {
+            return Err(Defect::BlockTrailer);
+        }
+        Ok(Step::Record { used: length(total), record: self.block(kind, body)? })
+    }
+
+    /// What it means that the file ends here.
+    pub fn end(&self) -> Result<(), Defect> {
+        if self.has_interfaces() { Ok(()) } else { Err(Defect::NoInterfaces) }
+    }
+
+    fn has_interfaces(&self) -> bool {
+        self.before > 0 || !self.interfaces.is_empty()
+    }
+
+    fn block<'a>(&mut self, kind: u32, body: &'a [u8]) -> Result<Record<'a>, Defect> {
+        match kind {
+            SECTION_HEADER => self.section(body),
+            INTERFACE_DESCRIPTION => self.interface(body),
+            ENHANCED_PACKET | PACKET | SIMPLE_PACKET if !self.has_interfaces() => Err(Defect::PacketFirst),
+            ENHANCED_PACKET => self.enhanced_packet(body),
+            PACKET => self.packet(body),
+            SIMPLE_PACKET => self.simple_packet(body),
+            _ => Ok(Record::Other),
+        }
+    }
+
+    /// A further section: its interfaces are numbered from 0 in the file, and after those before in ours.
+    fn section(&mut self, body: &[u8]) -> Result<Record<'static>, Defect> {
+        let short = Defect::BlockShort(SECTION_HEADER);
+        let (Some(major), Some(minor), Some(_)) =
+            (self.order.u16(body, 4), self.order.u16(body, 6), self.order.i64(body, 8))
+        else {
+            return Err(short);
+        };
+        if !is_readable(major, minor) {
+            return Err(Defect::SectionVersion(major));
+        }
+        self.before = self.before.saturating_add(self.count());
+        self.interfaces.clear();
+        Ok(Record::Other)
+    }
+
+    fn count(&self) -> u32 {
+        u32::try_from(self.interfaces.len()).unwrap_or(u32::MAX)
+    }
+
+    fn interface(&mut self, body: &[u8]) -> Result<Record<'static>, Defect> {
+        let short = Defect::BlockShort(INTERFACE_DESCRIPTION);
+        let (Some(link_type), Some(stated)) = (self.order.u16(body, 0), self.order.u32(body, 4)) else {
+            return Err(short);
+        };
+        let resolution = self.options(body.get(8..).unwrap_or_default())?;
+        if self.before.saturating_add(self.count()) >= MAX_INTERFACES {
+            return Err(Defect::TooManyInterfaces(MAX_INTERFACES));
+        }
+        let snap_length = snap_length(stated);
+        self.interfaces.push(Interface { snap_length, resolution });
+        Ok(Record::Interface { link_type: link_type.into(), snap_length })
+    }
+
+    fn options(&self, mut options: &[u8]) -> Result<Resolution, Defect> {
+        let short = Defect::BlockShort(INTERFACE_DESCRIPTION);
+        let mut resolution = Resolution::default();
+        let (mut units_seen, mut offset_seen) = (false, false);
+        while !options.is_empty() {
+            let (Some(code), Some(bytes)) = (self.order.u16(options, 0), self.order.u16(options, 2)) else {
+                return Err(short);
+            };
+            let padded = usize::from(bytes).next_multiple_of(4);
+            let value = options.get(4..).and_then(|rest| rest.split_at_checked(padded));
+            let Some((value, rest)) = value else { return Err(short) };
+            match code {
+                END_OF_OPTIONS => {
+                    due(bytes, 0, "opt_endofopt")?;
+                    break;
+                }
+                IF_TSRESOL => {
+                    due(bytes, 1, "if_tsresol")?;
+                    once(&mut units_seen, "if_tsresol")?;
+                    resolution.set_units(value.first().copied().unwrap_or_default())?;
+                }
+                IF_TSOFFSET => {
+                    due(bytes, 8, "if_tsoffset")?;
+                    once(&mut offset_seen, "if_tsoffset")?;
+                    resolution.set_offset(self.order.i64(value, 0).unwrap_or_default());
+                }
+                _ => {}
+            }
+            options = rest;
+        }
+        Ok(resolution)
+    }
+
+    #[inline]
+    fn enhanced_packet<'a>(&self, body: &'a [u8]) -> Result<Record<'a>, Defect> {
+        let (fixed, data) = body.split_at_checked(20).ok_or(Defect::BlockShort(ENHANCED_PACKET))?;
+        let field = |offset| self.order.u32(fixed, offset).unwrap_or_default();
+        let place = Place { kind: ENHANCED_PACKET, interface: field(0), count: Some((field(4), field(8))) };
+        self.frame(place, field(12), field(16), data)
+    }
+
+    fn packet<'a>(&self, body: &'a [u8]) -> Result<Record<'a>, Defect> {
+        let (fixed, data) = body.split_at_checked(20).ok_or(Defect::BlockShort(PACKET))?;
+        let field = |offset| self.order.u32(fixed, offset).unwrap_or_default();
+        let interface = self.order.u16(fixed, 0).unwrap_or_default().into();
+        let place = Place { kind: PACKET, interface, count: Some((field(4), field(8))) };
+        self.frame(place, field(12), field(16), data)
+    }
+
+    /// A simple packet is of the first interface, has no time, and does not say how much was captured.
+    fn simple_packet<'a>(&self, body: &'a [u8]) -> Result<Record<'a>, Defect> {
+        let (fixed, data) = body.split_at_checked(4).ok_or(Defect::BlockShort(SIMPLE_PACKET))?;
+        let original = self.order.u32(fixed, 0).unwrap_or_default();
+        let snap_length = self.interfaces.first().map_or(MAX_SNAP_LENGTH, |first| first.snap_length);
+        let place = Place { kind: SIMPLE_PACKET, interface: 0, count: None };
+        self.frame(place, original.min(snap_length), original, data)
+    }
+
+    #[inline]
+    fn frame<'a>(
+        &self,
+        place: Place,
+        captured: u32,
+        original: u32,
+        data: &'a [u8],
+    ) -> Result<Record<'a>, Defect> {
+        let interface =
+            self.interfaces.get(length(place.interface)).ok_or(Defect::NoSuchInterface(place.interface))?;
+        if captured > interface.snap_length {
+            return Err(Defect::OverSnapLength { length: captured, limit: interface.snap_length });
+        }
+        let data = data.get(..length(captured)).ok_or(Defect::BlockShort(place.kind))?;
+        // A snap length may be stated that is larger than any frame relayed; what is beyond counts as cut.
+        let data = data.get(..MAX_FRAME).unwrap_or(data);
+        let time = place.count.map_or(Timestamp::default(), |(high, low)| {
+            interface.resolution.time((u64::from(high) << 32) | u64::from(low))
+        });
+        let frame = Frame {
+            interface: self.before.saturating_add(place.interface),
+            time,
+            captured: captured.min(MAX_SNAP_LENGTH),
+            original,
+        };
+        Ok(Record::Frame(frame, data))
+    }
+}
+
+/// What a packet block says before its lengths.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    kind: u32,
+    interface: u32,
+    /// Upper and lower half of its timestamp.
+    count: Option<(u32, u32)>,
+}
+
+/// The byte order that a section header states; none if it is not all there.
+fn byte_order(bytes: &[u8], otherwise: Defect) -> Result<Option<Order>, Defect> {
+    let Some(magic) = Order::Little.u32(bytes, 8) else { return Ok(None) };
+    match magic {
+        BYTE_ORDER_MAGIC => Ok(Some(Order::Little)),
+        _ if magic.swap_bytes() == BYTE_ORDER_MAGIC => Ok(Some(Order::Big)),
+        _ => Err(otherwise),
+    }
+}
+
+/// Version 1.2 is 1.0 with a number that some writers got wrong.
+fn is_readable(major: u16, minor: u16) -> bool {
+    matches!((major, minor), (1, 0 | 2))
+}
+
+#[inline]
+fn check_length(total: u32) -> Result<(), Defect> {
+    if total < LEAST_BLOCK {
+        Err(Defect::BlockLength { length: total, least: LEAST_BLOCK })
+    } else if !total.is_multiple_of(4) {
+        Err(Defect::BlockAlignment(total))
+    } else if total > MOST_BLOCK {
+        Err(Defect::BlockSize { length: total, limit: MOST_BLOCK })
+    } else {
+        Ok(())
+    }
+}
+
+fn due(length: u16, due: u16, option: &'static str) -> Result<(), Defect> {
+    if length == due { Ok(()) } else { Err(Defect::OptionLength { option, length, due }) }
+}
+
+fn once(seen: &mut bool, option: &'static str) -> Result<(), Defect> {
+    if std::mem::replace(seen, true) { Err(Defect::OptionTwice(option)) } else { Ok(()) }
+}

@@ -1,0 +1,127 @@
+//! What savefiles and interfaces have in common: frames are filtered, counted and handed on in batches.
+
+use std::os::fd::AsFd;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use pcap::BpfProgram;
+use policy::channel::Sender;
+use policy::role::{Control, Done};
+use proto::control::Level;
+use proto::frame::{CaptureEnd, Ending, Frame, FromCapture, KernelCounts};
+use proto::text::Text;
+
+use crate::error::Error;
+use crate::filter::passes;
+
+/// The way to the reassembler.
+pub struct Relay<'c> {
+    control: &'c Control,
+    sender: Sender<FromCapture>,
+    frames_read: u64,
+    frames_filtered: u64,
+    /// The first thing that failed.
+    failure: Option<Text>,
+}
+
+/// How the source came to its end, failures aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// There was no more to read.
+    Reached,
+    /// `tcpflow` asked for it.
+    Stopped,
+}
+
+/// What was there when waiting ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Woken {
+    /// The source can be read.
+    Ready,
+    /// `tcpflow` wants an end.
+    Stopped,
+    /// Nothing, within the time given.
+    Timeout,
+}
+
+impl<'c> Relay<'c> {
+    /// Hands on over `sender`, listening to `control`.
+    pub fn new(control: &'c Control, sender: Sender<FromCapture>) -> Self {
+        Self { control, sender, frames_read: 0, frames_filtered: 0, failure: None }
+    }
+
+    /// Tells the user that an input failed, which the run's ending will say too.
+    pub fn failed(&mut self, words: &str) {
+        self.control.notice(Level::Error, words);
+        self.failure.get_or_insert_with(|| Text::cut(words));
+    }
+
+    /// Begins an input.
+    pub fn input(&mut self, name: &str) -> Result<(), Error> {
+        Ok(self.sender.send(&FromCapture::Input { name: Text::cut(name) }, &[])?)
+    }
+
+    /// Begins an interface of the input.
+    pub fn interface(&mut self, link_type: u32, snap_length: u32) -> Result<(), Error> {
+        Ok(self.sender.send(&FromCapture::Interface { link_type, snap_length }, &[])?)
+    }
+
+    /// Counts a frame and, if the filter lets it through, hands it on.
+    #[inline]
+    pub fn frame(&mut self, frame: Frame, data: &[u8], filter: Option<&BpfProgram>) -> Result<(), Error> {
+        self.frames_read = self.frames_read.saturating_add(1);
+        if passes(filter, data, frame.original) {
+            self.sender.send(&FromCapture::Frame(frame), data)?;
+        } else {
+            self.frames_filtered = self.frames_filtered.saturating_add(1);
+        }
+        Ok(())
+    }
+
+    /// Waits for `source` or `tcpflow`. What was gathered goes out before this process sleeps, so that
+    /// no frame lies here while the network is quiet.
+    pub fn wait(&mut self, source: &impl AsFd, timeout: PollTimeout) -> Result<Woken, Error> {
+        let woken = self.poll(source, PollTimeout::ZERO)?;
+        if woken != Woken::Timeout {
+            return Ok(woken);
+        }
+        self.sender.flush()?;
+        self.poll(source, timeout)
+    }
+
+    fn poll(&self, source: &impl AsFd, timeout: PollTimeout) -> Result<Woken, Error> {
+        let mut fds = [
+            PollFd::new(source.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.control.as_fd(), PollFlags::POLLIN),
+        ];
+        let count = loop {
+            match poll(&mut fds, timeout) {
+                Ok(count) => break count,
+                Err(Errno::EINTR) => {}
+                Err(errno) => return Err(Error::Poll(errno)),
+            }
+        };
+        let [source, control] = fds;
+        if control.any().unwrap_or(true) && self.control.stop_requested()? {
+            return Ok(Woken::Stopped);
+        }
+        // An error or a hang-up is for the next read to tell.
+        let ready = count > 0 && source.any().unwrap_or(true);
+        Ok(if ready { Woken::Ready } else { Woken::Timeout })
+    }
+
+    /// Says how it ended; the last that is sent.
+    pub fn end(mut self, end: End, kernel: Option<KernelCounts>) -> Result<Done, Error> {
+        let done = if self.failure.is_some() { Done::InPart } else { Done::Fully };
+        let ending = match (end, self.failure) {
+            (End::Stopped, _) => Ending::Stopped,
+            (End::Reached, Some(words)) => Ending::Interrupted(words),
+            (End::Reached, None) => Ending::Complete,
+        };
+        let (frames_read, frames_filtered) = (self.frames_read, self.frames_filtered);
+        let end = CaptureEnd { ending, frames_read, frames_filtered, kernel };
+        self.sender.send(&FromCapture::End(end), &[])?;
+        self.sender.flush()?;
+        Ok(done)
+    }
+}

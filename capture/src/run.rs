@@ -1,0 +1,60 @@
+//! The run as a whole: acquire, compile the filter, enter confinement, wait for the others, relay.
+
+use policy::channel::Sender;
+use policy::role::{Control, Done};
+use policy::{Role, manifest, sandbox};
+use proto::control::Level;
+use proto::frame::FromCapture;
+use proto::plan::{CapturePlan, Live, Plan, Source};
+
+use crate::error::Error;
+use crate::filter::Filters;
+use crate::inputs::Inputs;
+use crate::live::Interface;
+use crate::reading;
+use crate::relay::Relay;
+
+/// Captures as the plan says.
+pub fn run(control: &Control) -> Result<Done, Error> {
+    let sender = Sender::adopt(manifest::DATA_OUT)?;
+    let (plan, names) = control.plan()?;
+    let Plan::Capture(plan) = plan else { return Err(Error::WrongPlan) };
+    match &plan.source {
+        Source::Live(live) => capture_interface(control, sender, &plan, live),
+        Source::Savefiles => capture_savefiles(control, sender, &plan, &names),
+    }
+}
+
+fn capture_savefiles(
+    control: &Control,
+    sender: Sender<FromCapture>,
+    plan: &CapturePlan,
+    names: &[Vec<u8>],
+) -> Result<Done, Error> {
+    let inputs = Inputs::open(names);
+    let filters = Filters::compile(plan.filter.as_deref());
+    if let Some(words) = filters.hopeless()
+        && !inputs.opened.is_empty()
+    {
+        return Err(Error::Filter(words.to_owned()));
+    }
+    control.ready(sandbox::enter(Role::CaptureFiles, &plan.confinement, None)?)?;
+    let mut relay = Relay::new(control, sender);
+    let end = reading::relay_all(inputs, &filters, &mut relay)?;
+    relay.end(end, None)
+}
+
+fn capture_interface(
+    control: &Control,
+    sender: Sender<FromCapture>,
+    plan: &CapturePlan,
+    live: &Live,
+) -> Result<Done, Error> {
+    let mut interface = Interface::open(live, plan.filter.as_deref())?;
+    control.ready(sandbox::enter(Role::CaptureLive, &plan.confinement, Some(interface.socket()))?)?;
+    control.notice(Level::Warning, &format!("listening on {}", interface.name));
+    let mut relay = Relay::new(control, sender);
+    let end = interface.relay(&mut relay)?;
+    let counts = interface.counts();
+    relay.end(end, Some(counts))
+}

@@ -1,0 +1,68 @@
+//! The calls that need `unsafe`, each with what it requires and why that holds.
+#![allow(unsafe_code, reason = "calls that no crate wraps; each states why it is sound")]
+
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use libc::{c_int, c_uchar, c_uint, c_void, socklen_t};
+use nix::errno::Errno;
+use pcap::BpfInstruction;
+use proto::frame::KernelCounts;
+
+unsafe extern "C" {
+    /// libpcap's interpreter, `pcap/bpf.h`. The crate's own wrapper would pass the captured length for
+    /// the original one.
+    #[link_name = "bpf_filter"]
+    fn pcap_bpf_filter(
+        program: *const c_void,
+        packet: *const c_uchar,
+        original: c_uint,
+        captured: c_uint,
+    ) -> c_uint;
+}
+
+/// Whether a compiled filter lets a frame through of which `data` was captured and which had `original`
+/// bytes on the wire.
+#[inline]
+pub fn bpf_filter(program: &[BpfInstruction], data: &[u8], original: u32) -> bool {
+    let captured = c_uint::try_from(data.len()).unwrap_or(c_uint::MAX);
+    // SAFETY: `program` was made by pcap_compile, which ends every path with a return and jumps only
+    // forward and inside; BpfInstruction is transparent over struct bpf_insn. The interpreter reads no
+    // byte at or after `captured`, which is not more than `data` holds.
+    unsafe { pcap_bpf_filter(program.as_ptr().cast(), data.as_ptr(), original, captured) != 0 }
+}
+
+/// Makes the socket's filter final: nobody can replace or remove it, socket(7).
+pub fn lock_filter(socket: BorrowedFd<'_>) -> Result<(), Errno> {
+    let on: c_int = 1;
+    let size = socklen_t::try_from(size_of::<c_int>()).map_err(|_| Errno::EINVAL)?;
+    // SAFETY: `on` is read for `size` bytes, which is its size, and lives across the call.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_LOCK_FILTER,
+            (&raw const on).cast::<c_void>(),
+            size,
+        )
+    };
+    Errno::result(result).map(drop)
+}
+
+/// What the kernel counted since the last call, packet(7). It forgets what it has told.
+pub fn packet_statistics(socket: BorrowedFd<'_>) -> Result<KernelCounts, Errno> {
+    let mut counts = libc::tpacket_stats_v3 { tp_packets: 0, tp_drops: 0, tp_freeze_q_cnt: 0 };
+    let mut size = socklen_t::try_from(size_of_val(&counts)).map_err(|_| Errno::EINVAL)?;
+    // SAFETY: `counts` is written for at most `size` bytes, which is its size, and all its bit patterns
+    // are valid. A ring of an older version writes its shorter struct, which has the same first fields.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_PACKET,
+            libc::PACKET_STATISTICS,
+            (&raw mut counts).cast::<c_void>(),
+            &raw mut size,
+        )
+    };
+    Errno::result(result)?;
+    Ok(KernelCounts { received: counts.tp_packets.into(), dropped: counts.tp_drops.into() })
+}
