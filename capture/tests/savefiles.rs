@@ -1,6 +1,7 @@
 //! Savefiles of every format, sound and broken, through the real executable.
 
 #![cfg(test)]
+#![allow(clippy::arithmetic_side_effects, reason = "a test that overflows fails, as it should")]
 
 mod common;
 

@@ -138,16 +138,20 @@ impl Role {
         self.relayed.frames.len()
     }
 
+    /// Closes both channels, as if tcpflow had died.
+    pub fn abandon(self) -> Child {
+        self.child
+    }
+
     /// Takes everything in until the role ends.
     pub fn finish(mut self) -> Outcome {
         while self.receive() {}
         let mut notices = Vec::new();
-        let last = loop {
-            match self.hear() {
-                FromRole::Notice(notice) => notices.push(notice.text.as_str().to_owned()),
-                last => break last,
-            }
-        };
+        let mut last = self.hear();
+        while let FromRole::Notice(notice) = last {
+            notices.push(notice.text.as_str().to_owned());
+            last = self.hear();
+        }
         let status = self.child.wait().expect("wait");
         Outcome { relayed: self.relayed, notices, last, status }
     }
@@ -163,10 +167,9 @@ pub fn run(inputs: &[&Path], filter: Option<&str>) -> Outcome {
 
 /// Waits until the role is confined, and starts it.
 pub fn begin(role: &Role) {
-    match role.hear() {
-        FromRole::Ready(_) => role.tell(&ToRole::Start(Vec::new())),
-        other => panic!("not ready: {other:?}"),
-    }
+    let word = role.hear();
+    assert!(matches!(word, FromRole::Ready(_)), "not ready: {word:?}");
+    role.tell(&ToRole::Start(Vec::new()));
 }
 
 /// Runs over one savefile with these bytes; its name within notices is replaced by `FILE`.
