@@ -12,3 +12,4 @@ pub mod sandbox;
 mod sys;
 
 pub use manifest::Role;
+pub use sys::adopt;

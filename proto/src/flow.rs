@@ -73,7 +73,7 @@ pub struct FlowOpen {
     pub key: FlowKey,
     /// The same number for both directions of a connection.
     pub session: u64,
-    /// The innermost VLAN identifier of its first packet.
+    /// The innermost VLAN tag of its first packet, priority bits included as in tcpflow's names.
     pub vlan: Option<u16>,
     /// The sender's MAC address, where the link has one.
     pub source_mac: Option<[u8; 6]>,
@@ -98,12 +98,11 @@ pub struct FlowClose {
     pub length: u64,
     /// Bytes of them that were captured, where that is less.
     pub captured: Option<u64>,
-    /// Length of the stream: the offset after its last byte, lost bytes included. The writer makes the
-    /// file this long, with a hole, if its last bytes were lost.
+    /// Length of the stream: the offset after its last byte captured, lost bytes before it included.
     pub size: u64,
     /// Bytes of the stream that never came.
     pub missing: u64,
-    /// Bytes of the stream that the snap length cut off.
+    /// Bytes of the stream that the snap length cut off, those after the last byte captured included.
     pub cut: u64,
     /// Segments that did not begin where the one before them ended.
     pub out_of_order: u64,

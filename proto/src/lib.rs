@@ -10,6 +10,7 @@ pub mod flow;
 pub mod frame;
 pub mod limits;
 pub mod plan;
+pub mod template;
 pub mod text;
 pub mod time;
 

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use proto::plan::{Overlap, SandboxMode};
+use proto::template::Template;
 
 use super::error::Error;
 use super::settings::{Input, Settings};
@@ -237,6 +238,8 @@ fn template(matches: &ArgMatches) -> Result<(String, bool), Error> {
             }
         }
     }
+    Template::parse(&template)
+        .map_err(|e| Error::Told(format!("Invalid filename_template: {template}: {e}")))?;
     Ok((template, store))
 }
 
