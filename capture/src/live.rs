@@ -1,5 +1,6 @@
 //! Live capture: libpcap's ring on one packet socket, read without waiting inside libpcap.
 
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::time::{Duration, Instant};
 
@@ -26,7 +27,9 @@ const FRAMES_BETWEEN_LOOKS: u32 = 4096;
 pub struct Interface {
     /// Its name.
     pub name: String,
-    capture: Capture<Active>,
+    /// Never closed: libpcap would take its ring apart with calls that a confined process may not make.
+    /// The kernel does it when this process ends.
+    capture: ManuallyDrop<Capture<Active>>,
     link_type: u32,
     snap_length: u32,
     counts: KernelCounts,
@@ -51,6 +54,7 @@ impl Interface {
         sys::lock_filter(capture.as_fd())
             .map_err(|errno| Error::Interface(format!("{name}: cannot lock the filter: {}", errno.desc())))?;
         let counts = KernelCounts::default();
+        let capture = ManuallyDrop::new(capture);
         Ok(Self { name, capture, link_type, snap_length: live.snap_length, counts })
     }
 
@@ -77,7 +81,7 @@ impl Interface {
             match deadline {
                 Some(deadline) if Instant::now() >= deadline => return Ok(End::Stopped),
                 Some(_) => {}
-                None if relay.wait(&self.capture, LOOK.into())? == Woken::Stopped => {
+                None if relay.wait(&*self.capture, LOOK.into())? == Woken::Stopped => {
                     deadline = Instant::now().checked_add(DRAIN);
                 }
                 None => {}
