@@ -81,8 +81,12 @@ impl<S: Sink> Connections<S> {
         }
     }
 
-    /// A segment without a flow. Without SYN or payload it does not make one.
+    /// A segment without a flow. Without SYN or payload of the stream it does not make one.
     fn begin(&mut self, segment: &Segment<'_>, frame: &Frame) -> Result<(), Error> {
+        if segment.rst {
+            self.outlet.ledger.payload_aside("reset_payload", segment.payload.len());
+            return Ok(());
+        }
         if !segment.syn && segment.payload.is_empty() && segment.cut == 0 {
             return Ok(());
         }

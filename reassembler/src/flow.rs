@@ -25,8 +25,10 @@ pub struct Flow {
     syn: bool,
     /// Offset after the segment before; sequence numbers are read as near to it as can be.
     expected: u64,
-    /// Offset after the last byte of the stream so far.
+    /// Offset after the last byte captured.
     size: u64,
+    /// Offset after the last byte that was on the wire: `size`, or more if the snap length cut it off.
+    reach: u64,
     /// Offset of the FIN.
     fin: Option<u64>,
     bytes: Assembler,
@@ -63,6 +65,7 @@ impl Flow {
             syn: segment.syn,
             expected: 0,
             size: 0,
+            reach: 0,
             fin: None,
             bytes: Assembler::default(),
             stored: 0,
@@ -94,7 +97,7 @@ impl Flow {
     /// Whether payload came.
     #[must_use]
     pub fn has_payload(&self) -> bool {
-        self.size > 0
+        self.reach > 0
     }
 
     /// Bytes of heap taken.
@@ -127,7 +130,7 @@ impl Flow {
         Relation::Continues
     }
 
-    /// Whether a segment is a repetition of what this flow, which is closed, has had.
+    /// Whether a segment adds nothing to this flow, which is closed, nor begins another.
     #[must_use]
     pub fn repeats(&self, segment: &Segment<'_>) -> bool {
         let offset = self.offset(first_byte(segment));
@@ -135,7 +138,9 @@ impl Flow {
             return self.syn && offset == 0;
         }
         let end = offset.saturating_add(i64::from(length(segment)));
-        length(segment) == 0 || (offset >= 0 && u64::try_from(end).is_ok_and(|end| end <= self.size))
+        segment.rst
+            || length(segment) == 0
+            || (offset >= 0 && u64::try_from(end).is_ok_and(|end| end <= self.reach))
     }
 
     /// Takes a segment of this flow in.
@@ -155,7 +160,10 @@ impl Flow {
             let scale = if segment.syn { 0 } else { u32::from(self.window_scale) };
             self.window = u32::from(segment.window).checked_shl(scale).unwrap_or(u32::MAX);
         }
-        if length(segment) > 0 {
+        if segment.rst {
+            // Text for whoever reads the trace, not a part of the stream (RFC 9293, 3.5.3, SHLD-2).
+            outlet.ledger.payload_aside("reset_payload", segment.payload.len());
+        } else if length(segment) > 0 {
             self.place(segment, outlet)?;
         }
         if segment.fin {
@@ -212,9 +220,10 @@ impl Flow {
 
     /// Notes where a segment ended: its captured payload at `captured`, all of it at `end`.
     fn end_at(&mut self, captured: u64, end: u64) {
-        let cut = end.saturating_sub(captured.max(self.size));
+        let cut = end.saturating_sub(captured.max(self.reach));
         self.cut = self.cut.saturating_add(cut);
-        self.size = self.size.max(end);
+        self.size = self.size.max(captured);
+        self.reach = self.reach.max(end);
         self.expected = end;
     }
 
@@ -251,8 +260,9 @@ impl Flow {
         self.origin = self.origin.wrapping_sub(u32::try_from(by).unwrap_or(u32::MAX));
         self.expected = self.expected.saturating_add(by);
         self.fin = self.fin.map(|fin| fin.saturating_add(by));
-        if self.size > 0 {
+        if self.reach > 0 {
             self.size = self.size.saturating_add(by);
+            self.reach = self.reach.saturating_add(by);
             outlet.shift(self.id, by)?;
         }
         Ok(true)
@@ -275,7 +285,7 @@ impl Flow {
     pub fn heeds_reset(&self, segment: &Segment<'_>, receiver: Option<&Flow>) -> bool {
         let sequence = first_byte(segment);
         let offset = self.offset(sequence);
-        if u64::try_from(offset).is_ok_and(|offset| offset == self.expected || offset == self.size) {
+        if u64::try_from(offset).is_ok_and(|offset| offset == self.expected || offset == self.reach) {
             return true;
         }
         match receiver.and_then(|flow| flow.acknowledged.map(|ack| (ack, flow.window))) {
@@ -287,15 +297,12 @@ impl Flow {
     /// Whether the FIN came and nothing before it is waited for.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.fin.is_some_and(|fin| self.size >= fin && (self.bytes.reaches(fin) || self.missing() == 0))
+        self.fin.is_some_and(|fin| self.reach >= fin && (self.bytes.reaches(fin) || self.missing() == 0))
     }
 
-    fn holes(&self) -> u64 {
-        self.size.saturating_sub(self.stored)
-    }
-
+    /// Bytes that were on the wire before the last one seen, and that are neither here nor were cut off.
     fn missing(&self) -> u64 {
-        self.holes().saturating_sub(self.cut)
+        self.reach.saturating_sub(self.stored).saturating_sub(self.cut)
     }
 
     /// What there is to say of this flow once it is closed.
@@ -309,7 +316,7 @@ impl Flow {
             captured: (self.captured != self.length).then_some(self.captured),
             size: self.size,
             missing: self.missing(),
-            cut: self.cut.min(self.holes()),
+            cut: self.cut.min(self.reach.saturating_sub(self.stored)),
             out_of_order: self.out_of_order,
             violations: self.violations,
             ending,

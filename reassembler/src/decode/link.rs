@@ -84,7 +84,7 @@ fn tagged(mut link: Link, frame: Layer<'_>, offset: usize) -> Result<(Link, Laye
         if !ETHERTYPE_TAGS.contains(&ethertype) {
             return if is_ip(ethertype) { Ok((link, rest)) } else { Err(Aside::NotIp) };
         }
-        link.vlan = Some(number(rest)? & 0x0fff);
+        link.vlan = Some(number(rest)?);
         rest = rest.after(2).ok_or(Aside::TruncatedLinkHeader)?;
     }
 }

@@ -59,7 +59,7 @@ impl Aside {
 /// What the link layer says of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Link {
-    /// The innermost VLAN identifier.
+    /// The innermost VLAN tag: identifier, priority and drop eligibility, as tcpflow has it in names.
     pub vlan: Option<u16>,
     /// Source and destination MAC address.
     pub macs: Option<([u8; 6], [u8; 6])>,
