@@ -1,0 +1,74 @@
+//! Payload of one batch, gathered by flow so that each flow's bytes reach its file in few writes.
+//!
+//! Only what lies end to end is gathered, and nothing outlives the batch: the bytes stay where they were
+//! received.
+
+use std::collections::HashMap;
+use std::io::IoSlice;
+
+use proto::flow::FlowId;
+
+/// The most parts that pwritev(2) takes (`IOV_MAX`).
+const MAX_PARTS: usize = 1024;
+
+/// Bytes for one place of one flow, in parts.
+#[derive(Debug)]
+pub struct Gathered<'a> {
+    /// The flow.
+    pub flow: FlowId,
+    /// Where the first byte belongs.
+    pub offset: u64,
+    /// The offset after the last byte.
+    pub end: u64,
+    /// The bytes.
+    pub parts: Vec<IoSlice<'a>>,
+}
+
+/// What of a batch is not written yet: for each flow one range at most.
+#[derive(Debug, Default)]
+pub struct Pending<'a> {
+    ranges: HashMap<FlowId, Gathered<'a>>,
+}
+
+impl<'a> Pending<'a> {
+    /// Adds bytes to a flow; gives back what has to be written before because they do not follow it.
+    pub fn add(&mut self, flow: FlowId, offset: u64, bytes: &'a [u8]) -> Option<Gathered<'a>> {
+        let end = offset.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        if let Some(range) = self.ranges.get_mut(&flow)
+            && range.end == offset
+            && range.parts.len() < MAX_PARTS
+        {
+            range.end = end;
+            range.parts.push(IoSlice::new(bytes));
+            return None;
+        }
+        self.ranges.insert(flow, Gathered { flow, offset, end, parts: vec![IoSlice::new(bytes)] })
+    }
+
+    /// What is pending for one flow.
+    pub fn take(&mut self, flow: FlowId) -> Option<Gathered<'a>> {
+        self.ranges.remove(&flow)
+    }
+
+    /// Everything that is pending.
+    pub fn drain(&mut self) -> impl Iterator<Item = Gathered<'a>> {
+        self.ranges.drain().map(|(_, range)| range)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_follows_is_gathered_and_a_gap_is_not() {
+        let mut pending = Pending::default();
+        assert!(pending.add(FlowId(1), 0, b"ab").is_none());
+        assert!(pending.add(FlowId(2), 7, b"x").is_none());
+        assert!(pending.add(FlowId(1), 2, b"c").is_none());
+        let before = pending.add(FlowId(1), 9, b"z").unwrap();
+        assert_eq!((before.offset, before.end, before.parts.len()), (0, 3, 2));
+        assert_eq!(pending.take(FlowId(1)).unwrap().offset, 9);
+        assert_eq!(pending.drain().count(), 1);
+    }
+}

@@ -1,0 +1,47 @@
+//! Why the writer's work cannot go on. What concerns one flow only is counted instead.
+
+use nix::errno::Errno;
+use proto::Breach;
+use proto::template;
+
+/// Ends the run.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The control or the data channel failed.
+    #[error(transparent)]
+    Channel(#[from] policy::channel::Error),
+    /// The sandbox could not be entered.
+    #[error(transparent)]
+    Sandbox(#[from] policy::sandbox::Error),
+    /// The plan is another role's.
+    #[error("the plan is for another process")]
+    Plan,
+    /// The template cannot be used.
+    #[error("Invalid filename_template: {0}: {1}")]
+    Template(String, template::Error),
+    /// The directory cannot be written by the user that the writer became.
+    #[error("cannot write into {name}: {}", errno.desc())]
+    Directory {
+        /// The directory, as the user named it.
+        name: String,
+        /// What the kernel said.
+        errno: Errno,
+    },
+    /// The report cannot be made.
+    #[error("cannot create {name}: {}", errno.desc())]
+    Report {
+        /// Its file.
+        name: String,
+        /// What the kernel said.
+        errno: Errno,
+    },
+    /// The reassembler died.
+    #[error("tcpflow-reassembler ended without saying why")]
+    Unfinished,
+}
+
+impl From<Breach> for Error {
+    fn from(breach: Breach) -> Self {
+        Self::Channel(breach.into())
+    }
+}

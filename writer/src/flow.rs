@@ -1,0 +1,52 @@
+//! What the writer knows of one open flow.
+
+use nix::errno::Errno;
+use proto::flow::FlowOpen;
+
+/// An open flow. Small, for there may be millions.
+#[derive(Debug)]
+pub struct Flow {
+    /// What the reassembler said when it began.
+    pub open: FlowOpen,
+    /// The name of its file beneath the output directory, once there is one.
+    pub name: Option<Box<str>>,
+    /// Length of its file, in bytes.
+    pub file_length: u64,
+    /// The offset after its last payload byte, whether it was kept or not.
+    pub stream_length: u64,
+    /// Retransmissions that differed from what was written.
+    pub conflicts: u64,
+    /// Bytes in which they differed.
+    pub conflicting: u64,
+    /// Why its file is not whole.
+    pub fault: Option<Fault>,
+}
+
+impl Flow {
+    /// A flow of which no payload came yet.
+    pub fn new(open: FlowOpen) -> Self {
+        Self { open, name: None, file_length: 0, stream_length: 0, conflicts: 0, conflicting: 0, fault: None }
+    }
+}
+
+/// Why a flow could not be stored in full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fault(pub Errno);
+
+impl Fault {
+    /// An identifier for the report.
+    pub fn reason(self) -> &'static str {
+        // Errno has hundreds of values; what is not told apart is an error of input or output.
+        if self.0 == Errno::ENOSPC {
+            "disk_full"
+        } else if self.0 == Errno::EDQUOT {
+            "quota"
+        } else if self.0 == Errno::EFBIG {
+            "file_too_large"
+        } else if [Errno::EACCES, Errno::EPERM, Errno::EROFS, Errno::ELOOP, Errno::EXDEV].contains(&self.0) {
+            "not_permitted"
+        } else {
+            "io_error"
+        }
+    }
+}

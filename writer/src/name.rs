@@ -1,0 +1,168 @@
+//! Names of flow files, from the template and what is known when a flow begins.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use proto::flow::FlowOpen;
+use proto::template::{Field, Part, Template};
+use proto::time::Timestamp;
+
+/// The name of `flow` beneath the output directory, with this connection counter.
+pub fn render(template: &Template, flow: &FlowOpen, counter: u64) -> String {
+    let mut name = String::with_capacity(64);
+    for part in template.parts() {
+        match part {
+            Part::Literal(text) => name.push_str(text),
+            Part::Field(field) => push_field(&mut name, *field, flow, counter),
+        }
+    }
+    name
+}
+
+/// Appends one field. Writing to a string cannot fail, so the results of `write!` say nothing.
+fn push_field(name: &mut String, field: Field, flow: &FlowOpen, counter: u64) {
+    let number = flow.flow.0;
+    let _ = match field {
+        Field::Source => write!(name, "{}", padded(flow.key.source)),
+        Field::Destination => write!(name, "{}", padded(flow.key.destination)),
+        Field::SourcePort => write!(name, "{:05}", flow.key.source_port),
+        Field::DestinationPort => write!(name, "{:05}", flow.key.destination_port),
+        Field::SourceMac => write!(name, "{}", mac(flow.source_mac.unwrap_or_default())),
+        Field::DestinationMac => write!(name, "{}", mac(flow.destination_mac.unwrap_or_default())),
+        Field::VlanMark => write!(name, "{}", if flow.vlan.is_some() { "--" } else { "" }),
+        Field::Vlan => flow.vlan.map_or(Ok(()), |vlan| write!(name, "{vlan}")),
+        Field::Time => write!(name, "{}", iso8601(Timestamp::new(flow.start.seconds(), 0))),
+        Field::UnixTime => write!(name, "{}", flow.start.seconds()),
+        Field::Counter if counter == 0 => Ok(()),
+        Field::Counter | Field::CounterAlways => write!(name, "{counter}"),
+        Field::CounterMark => write!(name, "{}", if counter == 0 { "" } else { "c" }),
+        Field::Ones => write!(name, "{:03}", group(number, 1)),
+        Field::Thousands => write!(name, "{:03}", group(number, 1_000)),
+        Field::Millions => write!(name, "{:03}", group(number, 1_000_000)),
+        Field::Billions => write!(name, "{:03}", group(number, 1_000_000_000)),
+        Field::Session => write!(name, "{:020}", flow.session),
+    };
+}
+
+fn group(number: u64, unit: u64) -> u64 {
+    number.checked_div(unit).unwrap_or_default().checked_rem(1000).unwrap_or_default()
+}
+
+fn padded(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(v4) => {
+            let [a, b, c, d] = v4.octets();
+            format!("{a:03}.{b:03}.{c:03}.{d:03}")
+        }
+        IpAddr::V6(v6) => v6.to_string(),
+    }
+}
+
+/// A MAC address as six groups of hexadecimal digits.
+pub fn mac([a, b, c, d, e, f]: [u8; 6]) -> String {
+    format!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}")
+}
+
+/// A time as `2008-10-06T17:54:54.796605Z`; without fraction on the second, as tcpflow has it.
+pub fn iso8601(time: Timestamp) -> String {
+    let days = time.seconds().div_euclid(86_400);
+    let second = time.seconds().rem_euclid(86_400);
+    let (year, month, day) = civil(days);
+    let (hour, minute, second) =
+        (second.div_euclid(3600), second.div_euclid(60).rem_euclid(60), second.rem_euclid(60));
+    let mut text = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}");
+    let micros = time.nanoseconds().div_euclid(1000);
+    if micros != 0 {
+        let _ = write!(text, ".{micros:06}");
+    }
+    text.push('Z');
+    text
+}
+
+/// Year, month and day of a number of days since 1970-01-01, in the proleptic Gregorian calendar
+/// (Howard Hinnant, "chrono-compatible low-level date algorithms").
+fn civil(days: i64) -> (i64, i64, i64) {
+    let days = days.saturating_add(719_468);
+    let era = days.div_euclid(146_097);
+    let of_era = days.rem_euclid(146_097);
+    let leaps = of_era
+        .saturating_sub(of_era.div_euclid(1460))
+        .saturating_add(of_era.div_euclid(36_524))
+        .saturating_sub(of_era.div_euclid(146_096));
+    let year_of_era = leaps.div_euclid(365);
+    let before = year_of_era
+        .saturating_mul(365)
+        .saturating_add(year_of_era.div_euclid(4))
+        .saturating_sub(year_of_era.div_euclid(100));
+    let of_year = of_era.saturating_sub(before);
+    let shifted = of_year.saturating_mul(5).saturating_add(2).div_euclid(153);
+    let day =
+        of_year.saturating_sub(shifted.saturating_mul(153).saturating_add(2).div_euclid(5)).saturating_add(1);
+    let month = if shifted < 10 { shifted.saturating_add(3) } else { shifted.saturating_sub(9) };
+    let year = era.saturating_mul(400).saturating_add(year_of_era).saturating_add(i64::from(month <= 2));
+    (year, month, day)
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use proto::flow::{FlowId, FlowKey};
+
+    pub fn open(number: u64) -> FlowOpen {
+        FlowOpen {
+            flow: FlowId(number),
+            key: FlowKey {
+                source: "192.168.1.102".parse().unwrap(),
+                destination: "74.125.19.104".parse().unwrap(),
+                source_port: 50955,
+                destination_port: 80,
+            },
+            session: 7,
+            vlan: None,
+            source_mac: Some([0, 1, 2, 3, 4, 255]),
+            destination_mac: None,
+            start: Timestamp::new(1_223_315_694, 796_605_000),
+            client: true,
+        }
+    }
+
+    fn name(template: &str, flow: &FlowOpen, counter: u64) -> String {
+        render(&Template::parse(template).unwrap(), flow, counter)
+    }
+
+    #[test]
+    fn the_default_template() {
+        let plain = "%A.%a-%B.%b%V%v%C%c";
+        let mut flow = open(0);
+        assert_eq!(name(plain, &flow, 0), "192.168.001.102.50955-074.125.019.104.00080");
+        flow.vlan = Some(6);
+        assert_eq!(name(plain, &flow, 2), "192.168.001.102.50955-074.125.019.104.00080--6c2");
+    }
+
+    #[test]
+    fn every_other_letter() {
+        let flow = open(12_345_678_901);
+        assert_eq!(
+            name("%N %K %M %G %S %T %t %E %e %# %%%c", &flow, 3),
+            "901 678 345 012 00000000000000000007 2008-10-06T17:54:54Z 1223315694 00:01:02:03:04:ff 00:00:00:00:00:00 3 %3"
+        );
+    }
+
+    #[test]
+    fn addresses_of_ipv6_are_as_inet_ntop_has_them() {
+        let mut flow = open(0);
+        flow.key.source = "2001:4860:4860::8888".parse().unwrap();
+        assert_eq!(name("%A%c", &flow, 0), "2001:4860:4860::8888");
+    }
+
+    #[test]
+    fn times_before_and_after_the_epoch() {
+        let at = |seconds, nanos| iso8601(Timestamp::new(seconds, nanos));
+        assert_eq!(at(0, 0), "1970-01-01T00:00:00Z");
+        assert_eq!(at(-1, 999_999_999), "1969-12-31T23:59:59.999999Z");
+        assert_eq!(at(951_782_400, 1_000), "2000-02-29T00:00:00.000001Z");
+        assert_eq!(at(4_107_542_399, 0), "2100-02-28T23:59:59Z");
+        let _ = at(i64::MAX, 0);
+        let _ = at(i64::MIN, 0);
+    }
+}

@@ -1,0 +1,91 @@
+//! What the report says of one flow: tcpflow's attributes in tcpflow's order, ours after them, and only
+//! where there is something to say.
+
+use std::net::IpAddr;
+
+use proto::flow::{FlowClose, FlowEnding};
+
+use super::xml::Xml;
+use crate::flow::Flow;
+use crate::name::{iso8601, mac};
+
+/// A `<fileobject>`. Without `close` the run broke off before the flow's end.
+pub fn fileobject(prefix: &str, flow: &Flow, close: Option<&FlowClose>) -> Vec<u8> {
+    let mut xml = Xml::new(2);
+    xml.start("fileobject", &[]);
+    if let Some(name) = &flow.name {
+        xml.element("filename", &format!("{prefix}{name}"));
+    }
+    let size = close.map_or(flow.stream_length, |close| close.size);
+    xml.element("filesize", &size.to_string());
+    let mut attributes = known_at_the_beginning(flow, close);
+    if let Some(close) = close {
+        attributes.extend(known_at_the_end(flow, close));
+    }
+    attributes.extend(ours(flow, close));
+    let attributes: Vec<(&str, &str)> =
+        attributes.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    xml.empty("tcpflow", &attributes);
+    xml.end("fileobject");
+    xml.into_bytes()
+}
+
+type Attributes = Vec<(&'static str, String)>;
+
+fn known_at_the_beginning(flow: &Flow, close: Option<&FlowClose>) -> Attributes {
+    let open = &flow.open;
+    let mut attributes = vec![("startime", iso8601(open.start))];
+    attributes.extend(close.map(|close| ("endtime", iso8601(close.end))));
+    for (name, address) in [("mac_daddr", open.destination_mac), ("mac_saddr", open.source_mac)] {
+        attributes.extend(address.filter(|bytes| *bytes != [0; 6]).map(|bytes| (name, mac(bytes))));
+    }
+    let family = match open.key.source {
+        IpAddr::V4(_) => libc::AF_INET,
+        IpAddr::V6(_) => libc::AF_INET6,
+    };
+    attributes.extend([
+        ("family", family.to_string()),
+        ("src_ipn", open.key.source.to_string()),
+        ("dst_ipn", open.key.destination.to_string()),
+        ("srcport", open.key.source_port.to_string()),
+        ("dstport", open.key.destination_port.to_string()),
+    ]);
+    attributes
+}
+
+fn known_at_the_end(flow: &Flow, close: &FlowClose) -> Attributes {
+    let mut attributes = vec![("packets", close.packets.to_string())];
+    let violations = close.violations.saturating_add(flow.conflicts);
+    attributes.extend(unless_zero("out_of_order_count", close.out_of_order));
+    attributes.extend(unless_zero("violations", violations));
+    attributes.push(("len", close.length.to_string()));
+    attributes.extend(close.captured.map(|captured| ("caplen", captured.to_string())));
+    attributes
+}
+
+/// What tcpflow does not tell.
+fn ours(flow: &Flow, close: Option<&FlowClose>) -> Attributes {
+    let mut attributes = Attributes::new();
+    if let Some(close) = close {
+        attributes.extend(unless_zero("missing", close.missing));
+        attributes.extend(unless_zero("cut", close.cut));
+    }
+    attributes.extend(unless_zero("conflicting", flow.conflicting));
+    let ending = match close.map(|close| close.ending) {
+        Some(FlowEnding::Fin) => None,
+        Some(FlowEnding::Reset) => Some("reset"),
+        Some(FlowEnding::Reused) => Some("reused"),
+        Some(FlowEnding::Skipped) => Some("skipped"),
+        Some(FlowEnding::Idle) => Some("idle"),
+        Some(FlowEnding::Evicted) => Some("evicted"),
+        Some(FlowEnding::Open) => Some("open"),
+        None => Some("interrupted"),
+    };
+    attributes.extend(ending.map(|ending| ("ending", ending.to_owned())));
+    attributes.extend(flow.fault.map(|fault| ("truncated", fault.reason().to_owned())));
+    attributes
+}
+
+fn unless_zero(name: &'static str, count: u64) -> Option<(&'static str, String)> {
+    (count != 0).then(|| (name, count.to_string()))
+}

@@ -1,0 +1,64 @@
+//! What the report says before the first flow: metadata, creator, configuration.
+
+use nix::sys::utsname::{UtsName, uname};
+use proto::plan::ReportPlan;
+use proto::time::Timestamp;
+
+use super::xml::{Xml, push_attributes};
+use crate::name::iso8601;
+
+/// Namespaces of the metadata, a line each.
+const NAMESPACES: [(&str, &str); 3] = [
+    ("xmlns", "http://afflib.org/tcpflow/"),
+    ("xmlns:xsi", "http://www.w3.org/2001/XMLSchema-instance"),
+    ("xmlns:dc", "http://purl.org/dc/elements/1.1/"),
+];
+
+/// Everything up to the first `<fileobject>`. Asks the kernel for its name: to be made before confinement.
+pub fn head(plan: &ReportPlan) -> Vec<u8> {
+    let mut xml = Xml::new(0);
+    xml.declaration();
+    xml.start("dfxml", &[("xmloutputversion", "1.0")]);
+    let mut metadata = "metadata".to_owned();
+    push_attributes(&mut metadata, &NAMESPACES, " \n  ");
+    xml.start_raw(&metadata, "metadata".len());
+    xml.element("dc:type", "Feature Extraction");
+    xml.end("metadata");
+    creator(&mut xml, plan);
+    xml.start("configuration", &[]);
+    xml.end("configuration");
+    xml.element("tdelta", &plan.time_delta.to_string());
+    xml.start("configuration", &[]);
+    xml.into_bytes()
+}
+
+fn creator(xml: &mut Xml, plan: &ReportPlan) {
+    xml.start("creator", &[("version", "1.0")]);
+    xml.element("program", "TCPFLOW");
+    xml.element("version", env!("CARGO_PKG_VERSION"));
+    xml.start("build_environment", &[]);
+    xml.element("compiler", env!("COMPILER"));
+    xml.end("build_environment");
+    xml.start("execution_environment", &[]);
+    if let Ok(host) = uname() {
+        system(xml, &host);
+    }
+    xml.element("command_line", plan.command_line.as_str());
+    xml.element("uid", &plan.uid.to_string());
+    xml.element("username", plan.username.as_str());
+    xml.element("start_time", &iso8601(Timestamp::new(plan.start.seconds(), 0)));
+    xml.end("execution_environment");
+    xml.end("creator");
+}
+
+fn system(xml: &mut Xml, host: &UtsName) {
+    for (name, value) in [
+        ("os_sysname", host.sysname()),
+        ("os_release", host.release()),
+        ("os_version", host.version()),
+        ("host", host.nodename()),
+        ("arch", host.machine()),
+    ] {
+        xml.element(name, &value.to_string_lossy());
+    }
+}

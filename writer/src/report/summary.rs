@@ -1,0 +1,136 @@
+//! What the report says after the last flow: tcpflow's totals, and then ours: sums that must add up,
+//! the kernel's drops, the sandbox that was in force, and why the run broke off if it did.
+
+use std::time::Instant;
+
+use nix::errno::Errno;
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
+use proto::control::RoleState;
+use proto::flow::{Count, Totals};
+
+use super::xml::Xml;
+use crate::store::Sums;
+
+/// What is known of the run beside what was counted.
+pub struct Run {
+    /// What is in force in each role.
+    pub roles: Vec<RoleState>,
+    /// When the writer began.
+    pub begun: Instant,
+    /// Flow files open when the input ended.
+    pub open_files_at_end: usize,
+}
+
+/// What stands at the end of the file while the run goes on.
+pub fn tail() -> Vec<u8> {
+    let mut xml = Xml::new(2);
+    xml.end("configuration");
+    xml.element("interrupted", "tcpflow-writer ended without saying why");
+    xml.end("dfxml");
+    xml.into_bytes()
+}
+
+/// Everything after the last `</fileobject>`.
+pub fn summary(
+    totals: &Totals,
+    sums: &Sums,
+    run: &Run,
+    interrupted: Option<&str>,
+    lacking: Option<Errno>,
+) -> Vec<u8> {
+    let mut xml = Xml::new(2);
+    xml.end("configuration");
+    xml.empty("summary", &[]);
+    xml.element("open_fds_at_end", &run.open_files_at_end.to_string());
+    xml.element("max_open_flows", &totals.max_open_flows.to_string());
+    xml.element("total_flows", &totals.flows.to_string());
+    xml.element("flow_map_size", &totals.open_flows_at_end.to_string());
+    xml.element("total_packets", &totals.segments.to_string());
+    rusage(&mut xml, run.begun);
+    conservation(&mut xml, totals, sums);
+    if let Some(kernel) = totals.capture.kernel {
+        let (received, dropped) = (kernel.received.to_string(), kernel.dropped.to_string());
+        xml.empty("kernel", &[("received", &received), ("dropped", &dropped)]);
+    }
+    sandbox(&mut xml, &run.roles);
+    if let Some(errno) = lacking {
+        xml.element("lacking", &format!("flows that could not be reported: {}", errno.desc()));
+    }
+    if let Some(reason) = interrupted {
+        xml.element("interrupted", reason);
+    }
+    xml.end("dfxml");
+    xml.into_bytes()
+}
+
+fn rusage(xml: &mut Xml, begun: Instant) {
+    let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else { return };
+    let seconds = |time: nix::sys::time::TimeVal| {
+        let micros = time.num_microseconds();
+        format!("{}.{:06}", micros.div_euclid(1_000_000), micros.rem_euclid(1_000_000))
+    };
+    xml.start("rusage", &[]);
+    xml.element("utime", &seconds(usage.user_time()));
+    xml.element("stime", &seconds(usage.system_time()));
+    for (name, count) in [
+        ("maxrss", usage.max_rss()),
+        ("minflt", usage.minor_page_faults()),
+        ("majflt", usage.major_page_faults()),
+        ("nswap", usage.full_swaps()),
+        ("inblock", usage.block_reads()),
+        ("oublock", usage.block_writes()),
+    ] {
+        xml.element(name, &count.to_string());
+    }
+    xml.element("clocktime", &format!("{:.6}", begun.elapsed().as_secs_f64()));
+    xml.end("rusage");
+}
+
+/// Frames and payload bytes: what came, and what became of all of it.
+fn conservation(xml: &mut Xml, totals: &Totals, sums: &Sums) {
+    xml.start("conservation", &[]);
+    let [read, filtered, frames, segments] =
+        [totals.capture.frames_read, totals.capture.frames_filtered, totals.frames, totals.segments]
+            .map(|count| count.to_string());
+    let frame_sums =
+        [("captured", read.as_str()), ("filtered", &filtered), ("relayed", &frames), ("decoded", &segments)];
+    xml.start("frames", &frame_sums);
+    aside(xml, &totals.frames_aside);
+    xml.end("frames");
+    let [payload, received, written] =
+        [totals.payload, sums.received, sums.written].map(|count| count.to_string());
+    let byte_sums = [("captured", payload.as_str()), ("relayed", &received), ("written", &written)];
+    xml.start("payload", &byte_sums);
+    aside(xml, &totals.payload_aside);
+    for (reason, bytes) in &sums.aside {
+        xml.empty("aside", &[("reason", reason), ("count", &bytes.to_string())]);
+    }
+    xml.end("payload");
+    xml.end("conservation");
+}
+
+fn aside(xml: &mut Xml, counts: &[Count]) {
+    for Count { reason, count } in counts {
+        xml.empty("aside", &[("reason", reason.as_str()), ("count", &count.to_string())]);
+    }
+}
+
+fn sandbox(xml: &mut Xml, roles: &[RoleState]) {
+    if roles.is_empty() {
+        return;
+    }
+    xml.start("sandbox", &[]);
+    for role in roles {
+        xml.start("role", &[("name", role.role.as_str()), ("pid", &role.pid.to_string())]);
+        for layer in &role.layers {
+            let in_force = if layer.in_force { "yes" } else { "no" };
+            let detail = (!layer.detail.as_str().is_empty()).then_some(("detail", layer.detail.as_str()));
+            let attributes = [("name", layer.name.as_str()), ("in_force", in_force)];
+            let attributes: Vec<_> = attributes.into_iter().chain(detail).collect();
+            xml.empty("layer", &attributes);
+        }
+        xml.end("role");
+    }
+    xml.end("sandbox");
+}

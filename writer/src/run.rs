@@ -1,0 +1,92 @@
+//! The writer's work, from the plan to the last word.
+
+use std::os::fd::OwnedFd;
+use std::time::Instant;
+
+use nix::fcntl::{FcntlArg, fcntl};
+use policy::channel::{self, Receiver};
+use policy::manifest::{DATA_IN, OUTPUT, REPORT};
+use policy::role::{Control, Done};
+use policy::{Role, sandbox};
+use proto::flow::FromReassembler;
+use proto::plan::{Plan, ReportPlace, ReportPlan, WriterPlan};
+use proto::template::Template;
+
+use crate::directory::Directory;
+use crate::error::Error;
+use crate::report::{self, Report, Run};
+use crate::session::Session;
+use crate::store::Store;
+use crate::table::Table;
+
+/// Takes what the plan names, gives everything else up, and writes flows until there are no more.
+pub fn run(control: &Control) -> Result<Done, Error> {
+    let (Plan::Writer(plan), _) = control.plan()? else { return Err(Error::Plan) };
+    let begun = Instant::now();
+    let mut batches = Receiver::<FromReassembler>::adopt(DATA_IN)?;
+    let directory = Directory::new(adopt(OUTPUT)?);
+    let prepared = Prepared::new(plan.report.as_ref())?;
+    let template = Template::parse(&plan.template).map_err(|e| Error::Template(plan.template.clone(), e))?;
+    let store = Store::new(directory, template, &plan);
+    // Made before confinement: hash tables ask the kernel for random numbers once.
+    let table = Table::default();
+
+    let layers = sandbox::enter(Role::Writer, &plan.confinement, None)?;
+    let report = begin_report(&plan, &store, prepared)?;
+    let roles = control.ready(layers)?;
+
+    let mut session = Session::new(table, store, report, control);
+    let ended = session.receive_all(&mut batches);
+    session.finish(ended, Run { roles, begun, open_files_at_end: 0 })
+}
+
+/// What the report needs that cannot be had once confined.
+struct Prepared {
+    head: Vec<u8>,
+    /// A file that `tcpflow` opened, if it opened one, and whether that writes at its end only.
+    elsewhere: Option<(OwnedFd, bool)>,
+}
+
+impl Prepared {
+    fn new(plan: Option<&ReportPlan>) -> Result<Option<Self>, Error> {
+        let Some(plan) = plan else { return Ok(None) };
+        let elsewhere = match plan.place {
+            ReportPlace::Inside(_) => None,
+            ReportPlace::Descriptor => {
+                let file = adopt(REPORT)?;
+                let flags = fcntl(&file, FcntlArg::F_GETFL).unwrap_or(0);
+                Some((file, flags & libc::O_APPEND != 0))
+            }
+        };
+        Ok(Some(Self { head: report::head(plan), elsewhere }))
+    }
+}
+
+/// Begins the report as the user whose files these are, once everything else is given up.
+fn begin_report(
+    plan: &WriterPlan,
+    store: &Store,
+    prepared: Option<Prepared>,
+) -> Result<Option<Report>, Error> {
+    let output = String::from_utf8_lossy(&plan.output);
+    if plan.store {
+        let writable = store.directory().check_writable();
+        writable.map_err(|errno| Error::Directory { name: output.to_string(), errno })?;
+    }
+    let (Some(report), Some(prepared)) = (&plan.report, prepared) else { return Ok(None) };
+    let (name, opened) = match (&report.place, prepared.elsewhere) {
+        (ReportPlace::Inside(name), _) => {
+            (format!("{output}/{name}"), store.directory().create(name).map(|file| (file, false)))
+        }
+        (ReportPlace::Descriptor, Some(elsewhere)) => ("the report".to_owned(), Ok(elsewhere)),
+        (ReportPlace::Descriptor, None) => return Err(Error::Plan),
+    };
+    opened
+        .and_then(|(file, appending)| Report::begin(file, appending, prepared.head, &output))
+        .map(Some)
+        .map_err(|errno| Error::Report { name, errno })
+}
+
+fn adopt(fd: std::os::fd::RawFd) -> Result<OwnedFd, Error> {
+    policy::adopt(fd).map_err(|e| channel::Error::Missing(fd, e).into())
+}

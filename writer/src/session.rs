@@ -1,0 +1,195 @@
+//! One run's flows: each message of the reassembler, in its order, put into effect.
+
+use policy::channel::Receiver;
+use policy::role::{Control, Done};
+use proto::Breach;
+use proto::batch::Incoming;
+use proto::control::Level;
+use proto::flow::{FlowClose, FlowEnding, FlowId, FromReassembler, Span, Totals};
+use proto::frame::Ending;
+use proto::limits::BATCH_PAYLOAD;
+
+use crate::batch::Pending;
+use crate::error::Error;
+use crate::report::{Report, Run};
+use crate::store::Store;
+use crate::table::Table;
+
+/// A batch with less payload was sent because its sender had nothing more: there is time to flush.
+const FULL: usize = BATCH_PAYLOAD / 2;
+
+/// What is open, and how the run ended.
+pub struct Session<'a> {
+    table: Table,
+    store: Store,
+    report: Option<Report>,
+    control: &'a Control,
+    totals: Option<Totals>,
+    open_files_at_end: Option<usize>,
+}
+
+impl<'a> Session<'a> {
+    /// Begins with no flow open.
+    pub fn new(table: Table, store: Store, report: Option<Report>, control: &'a Control) -> Self {
+        Self { table, store, report, control, totals: None, open_files_at_end: None }
+    }
+
+    /// Puts into effect all that comes until the other end closes.
+    pub fn receive_all(&mut self, batches: &mut Receiver<FromReassembler>) -> Result<(), Error> {
+        while let Some(batch) = batches.receive()? {
+            let payload = self.batch(batch)?;
+            if let Some(report) = &mut self.report {
+                report.settle(payload < FULL);
+            }
+        }
+        if self.totals.is_none() { Err(Error::Unfinished) } else { Ok(()) }
+    }
+
+    /// One batch; gives how much payload it had.
+    fn batch(&mut self, mut batch: Incoming<'_, FromReassembler>) -> Result<usize, Error> {
+        let mut pending = Pending::default();
+        let mut payload = 0_usize;
+        let mut result = Ok(());
+        while let Some((message, bytes)) = batch.next()? {
+            payload = payload.saturating_add(bytes.len());
+            result = self.message(message, bytes, &mut pending);
+            if result.is_err() {
+                break;
+            }
+        }
+        // What came before a breach came in order, and is kept.
+        for range in pending.drain() {
+            let flow = self.table.get(range.flow)?;
+            self.store.write(flow, range);
+        }
+        result.map(|()| payload).map_err(Error::from)
+    }
+
+    fn message<'b>(
+        &mut self,
+        message: FromReassembler,
+        bytes: &'b [u8],
+        pending: &mut Pending<'b>,
+    ) -> Result<(), Breach> {
+        if self.totals.is_some() {
+            return Err(Breach::Forbidden("a message after the end"));
+        }
+        match message {
+            FromReassembler::Open(open) => self.table.open(open),
+            FromReassembler::Data(span) => self.data(&span, bytes, pending),
+            FromReassembler::Replace(span) => {
+                self.compare(&span, bytes, pending)?;
+                self.data(&span, bytes, pending)
+            }
+            FromReassembler::Compare(span) => self.compare(&span, bytes, pending),
+            FromReassembler::Shift { flow, by } => self.shift(flow, by, pending),
+            FromReassembler::Close(close) => self.close(&close, pending),
+            FromReassembler::End(totals) => self.end(*totals),
+        }
+    }
+
+    fn data<'b>(&mut self, span: &Span, bytes: &'b [u8], pending: &mut Pending<'b>) -> Result<(), Breach> {
+        let flow = self.table.get(span.flow)?;
+        let admitted = self.store.admit(flow, span);
+        let Some(bytes) = bytes.get(..admitted).filter(|bytes| !bytes.is_empty()) else { return Ok(()) };
+        if let Some(before) = pending.add(span.flow, span.offset, bytes) {
+            self.store.write(flow, before);
+        }
+        Ok(())
+    }
+
+    fn compare(&mut self, span: &Span, bytes: &[u8], pending: &mut Pending<'_>) -> Result<(), Breach> {
+        self.write_pending(span.flow, pending)?;
+        self.store.compare(self.table.get(span.flow)?, span.offset, bytes);
+        Ok(())
+    }
+
+    fn shift(&mut self, id: FlowId, by: u64, pending: &mut Pending<'_>) -> Result<(), Breach> {
+        self.write_pending(id, pending)?;
+        let flow = self.table.get(id)?;
+        if flow.stream_length.checked_add(by).is_none_or(|end| i64::try_from(end).is_err()) {
+            return Err(Breach::Forbidden("shift past the end of any file"));
+        }
+        self.store.shift(flow, by);
+        Ok(())
+    }
+
+    fn close(&mut self, close: &FlowClose, pending: &mut Pending<'_>) -> Result<(), Breach> {
+        if i64::try_from(close.size).is_err() {
+            return Err(Breach::Forbidden("flow longer than any file"));
+        }
+        self.write_pending(close.flow, pending)?;
+        if close.ending == FlowEnding::Open {
+            self.open_files_at_end.get_or_insert(self.store.open_files());
+        }
+        let mut flow = self.table.close(close.flow)?;
+        self.store.finish(&mut flow, close.size);
+        self.tell_of_fault(&flow);
+        if let Some(report) = &mut self.report {
+            report.flow(&flow, Some(close));
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, totals: Totals) -> Result<(), Breach> {
+        if !self.table.is_empty() {
+            return Err(Breach::Forbidden("the end, with flows open"));
+        }
+        if totals.flows != self.table.total() || totals.stored != self.store.sums.received {
+            return Err(Breach::Forbidden("totals that do not add up"));
+        }
+        self.totals = Some(totals);
+        Ok(())
+    }
+
+    fn write_pending(&mut self, id: FlowId, pending: &mut Pending<'_>) -> Result<(), Breach> {
+        let flow = self.table.get(id)?;
+        if let Some(range) = pending.take(id) {
+            self.store.write(flow, range);
+        }
+        Ok(())
+    }
+
+    /// The first flow that could not be stored is told of at once; the others are counted.
+    fn tell_of_fault(&self, flow: &crate::flow::Flow) {
+        if let Some(fault) = flow.fault
+            && self.store.sums.truncated == 1
+        {
+            let name = flow.name.as_deref().unwrap_or("a flow");
+            self.control.notice(Level::Error, &format!("cannot store {name} in full: {}", fault.0.desc()));
+        }
+    }
+
+    /// Closes what is open and the report, however the run ended.
+    pub fn finish(mut self, ended: Result<(), Error>, mut run: Run) -> Result<Done, Error> {
+        run.open_files_at_end = self.open_files_at_end.unwrap_or_else(|| self.store.open_files());
+        for mut flow in self.table.drain() {
+            let size = flow.stream_length;
+            self.store.finish(&mut flow, size);
+            self.tell_of_fault(&flow);
+            if let Some(report) = &mut self.report {
+                report.flow(&flow, None);
+            }
+        }
+        let reason = ended.as_ref().err().map(ToString::to_string);
+        let totals = self.totals.take().unwrap_or_else(|| Totals::unknown(Ending::Complete));
+        let reason = match (&reason, &totals.capture.ending) {
+            (Some(reason), _) => Some(reason.as_str()),
+            (None, Ending::Interrupted(reason)) => Some(reason.as_str()),
+            (None, Ending::Complete | Ending::Stopped) => None,
+        };
+        let mut done = Done::Fully;
+        if self.store.sums.truncated > 0 {
+            let text = format!("{} flows could not be stored in full", self.store.sums.truncated);
+            self.control.notice(Level::Error, &text);
+            done = Done::InPart;
+        }
+        if let Some(report) = self.report.take()
+            && let Err(errno) = report.finish(&totals, &self.store.sums, &run, reason)
+        {
+            self.control.notice(Level::Error, &format!("the report is not whole: {}", errno.desc()));
+            done = Done::InPart;
+        }
+        ended.map(|()| done)
+    }
+}
