@@ -1,6 +1,15 @@
 //! Packets in, flow files out: what the tests share. Packets are built by etherparse, not by the code
 //! under test, and files are put together in the plainest way there is.
 #![allow(dead_code, reason = "each test crate uses a part of this")]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that fails loudly is a test that works"
+)]
 
 use std::collections::BTreeMap;
 
