@@ -8,6 +8,7 @@ use crate::defect::Defect;
 use crate::link::ETHERNET;
 use crate::savefile::{MAX_SNAP_LENGTH, Need, Part, Record, Step, snap_length};
 
+const MAGIC: usize = 4;
 const FILE_HEADER: usize = 24;
 const RECORD_HEADER: usize = 16;
 /// Alexey Kuznetzov's patched format: an interface index, a protocol and a packet type follow.
@@ -41,7 +42,7 @@ impl Classic {
     /// Reads the header of the file.
     pub fn begin(magic: [u8; 4], bytes: &[u8]) -> Result<(Step<'_>, Option<Self>), Defect> {
         let (order, record_header, unit) = Self::variant(magic).ok_or(Defect::Format)?;
-        let need = Need { part: Part::FileHeader, before: 0, length: FILE_HEADER };
+        let need = Need { part: Part::FileHeader, before: MAGIC, length: FILE_HEADER.saturating_sub(MAGIC) };
         let (Some(major), Some(minor), Some(stated), Some(link_type)) =
             (order.u16(bytes, 4), order.u16(bytes, 6), order.u32(bytes, 16), order.u32(bytes, 20))
         else {

@@ -32,6 +32,8 @@ pub struct Interface {
     capture: ManuallyDrop<Capture<Active>>,
     link_type: u32,
     snap_length: u32,
+    /// The longest that the kernel keeps a frame before it is to be seen in the ring.
+    held_back: Duration,
     counts: KernelCounts,
 }
 
@@ -53,9 +55,12 @@ impl Interface {
         capture.filter(filter.unwrap_or_default(), true).map_err(|error| Error::Filter(words(&error)))?;
         sys::lock_filter(capture.as_fd())
             .map_err(|errno| Error::Interface(format!("{name}: cannot lock the filter: {}", errno.desc())))?;
+        // Twice, because the kernel's timer looks at a block once in each such time.
+        let held_back =
+            Duration::from_millis(u64::from(live.packet_buffer_timeout).saturating_mul(2)).min(DRAIN);
         let counts = KernelCounts::default();
         let capture = ManuallyDrop::new(capture);
-        Ok(Self { name, capture, link_type, snap_length: live.snap_length, counts })
+        Ok(Self { name, capture, link_type, snap_length: live.snap_length, held_back, counts })
     }
 
     /// The packet socket.
@@ -67,25 +72,31 @@ impl Interface {
     pub fn relay(&mut self, relay: &mut Relay<'_>) -> Result<End, Error> {
         relay.input(&self.name)?;
         relay.interface(self.link_type, self.snap_length)?;
-        let mut deadline = None;
-        loop {
-            match self.read_ring(relay)? {
-                Ring::Failed(words) => {
-                    relay.failed(&format!("{}: {words}", self.name));
-                    return Ok(End::Reached);
-                }
-                Ring::Empty if deadline.is_some() => return Ok(End::Stopped),
-                Ring::Empty | Ring::Filling => {}
-            }
+        while self.read_ring(relay)? != Ring::Failed {
             self.count();
-            match deadline {
-                Some(deadline) if Instant::now() >= deadline => return Ok(End::Stopped),
-                Some(_) => {}
-                None if relay.wait(&*self.capture, LOOK.into())? == Woken::Stopped => {
-                    deadline = Instant::now().checked_add(DRAIN);
-                }
-                None => {}
+            if relay.wait(&*self.capture, LOOK.into())? == Woken::Stopped {
+                self.drain(relay)?;
+                return Ok(End::Stopped);
             }
+        }
+        Ok(End::Reached)
+    }
+
+    /// Reads what was captured before the user asked for an end, some of which the kernel still holds back.
+    fn drain(&mut self, relay: &mut Relay<'_>) -> Result<(), Error> {
+        let begun = Instant::now();
+        loop {
+            let ring = self.read_ring(relay)?;
+            let left = match ring {
+                Ring::Failed => return Ok(()),
+                Ring::Empty => self.held_back.saturating_sub(begun.elapsed()),
+                Ring::Filling => DRAIN.saturating_sub(begun.elapsed()),
+            };
+            if left.is_zero() {
+                return Ok(());
+            }
+            let milliseconds = u16::try_from(left.as_millis()).unwrap_or(u16::MAX).saturating_add(1);
+            relay.wait(&*self.capture, milliseconds.into())?;
         }
     }
 
@@ -101,7 +112,10 @@ impl Interface {
                 // The kernel's filter has let it through.
                 Ok(packet) => relay.frame(frame(&packet), packet.data, None)?,
                 Err(pcap::Error::TimeoutExpired) => return Ok(Ring::Empty),
-                Err(error) => return Ok(Ring::Failed(words(&error))),
+                Err(error) => {
+                    relay.failed(&format!("{}: {}", self.name, words(&error)));
+                    return Ok(Ring::Failed);
+                }
             }
         }
         Ok(Ring::Filling)
@@ -115,10 +129,15 @@ impl Interface {
     }
 }
 
+/// How reading the ring ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ring {
+    /// There is nothing more in it.
     Empty,
+    /// There may be more in it.
     Filling,
-    Failed(String),
+    /// It cannot be read any more, and the user was told.
+    Failed,
 }
 
 fn activate(name: &str, live: &Live) -> Result<Capture<Active>, pcap::Error> {
@@ -164,5 +183,23 @@ fn frame(packet: &Packet<'_>) -> Frame {
         time: Timestamp::new(packet.header.ts.tv_sec, microseconds.saturating_mul(1000)),
         captured: packet.header.caplen,
         original: packet.header.len,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interface_that_cannot_be_opened_is_told_as_by_tcpflow() {
+        assert_eq!(
+            open_words("eth9", "No such device exists"),
+            "eth9: No such device exists (No such device exists)"
+        );
+        assert_eq!(
+            open_words("eth0", "socket: Operation not permitted"),
+            "eth0: You don't have permission to perform this capture on that device (socket: Operation not permitted)"
+        );
+        assert_eq!(open_words("eth0", "That device is not up"), "eth0: That device is not up");
     }
 }

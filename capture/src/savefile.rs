@@ -82,7 +82,8 @@ impl Need {
         let truncated = |part| Defect::Truncated { wanted, part, got };
         match self.part {
             Part::RecordHeader | Part::BlockHeader if available == 0 => Ok(()),
-            Part::FileHeader => Err(truncated("file header")),
+            // Libpcap names the whole header, but does not count the four bytes that it looked at before.
+            Part::FileHeader => Err(Defect::Truncated { wanted: self.total(), part: "file header", got }),
             // Libpcap takes it for a short text file.
             Part::SectionMagic => Err(Defect::Format),
             Part::RecordHeader => Err(truncated("header")),

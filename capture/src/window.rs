@@ -43,7 +43,7 @@ impl Window {
         self.end = self.end.saturating_sub(self.start);
         self.start = 0;
         if total > self.buffer.len() && self.end == self.buffer.len() {
-            self.buffer.resize(self.buffer.len().saturating_mul(2), 0);
+            self.buffer.resize(self.buffer.len().saturating_mul(2).min(total), 0);
         }
         let room = self.buffer.get_mut(self.end..).unwrap_or_default();
         loop {

@@ -1,0 +1,116 @@
+//! Live capture on the loopback of a network namespace of the test's own, through the real executable.
+//!
+//! Making the namespace needs root; without, these tests have nothing to show and pass.
+
+#![cfg(test)]
+#![allow(clippy::arithmetic_side_effects, reason = "a test that overflows fails, as it should")]
+
+mod common;
+
+use std::net::UdpSocket;
+use std::process::{Command, Stdio};
+
+use common::{Role, begin, plan};
+use nix::sched::{CloneFlags, unshare};
+use proto::control::{FromRole, ToRole};
+use proto::frame::Ending;
+use proto::plan::{Live, Source};
+
+/// Moves this thread, and the processes it starts, into a network of its own; none without root.
+fn own_network() -> Option<UdpSocket> {
+    if !nix::unistd::geteuid().is_root() {
+        return None;
+    }
+    unshare(CloneFlags::CLONE_NEWNET).unwrap();
+    ip(&["link", "set", "lo", "up"]);
+    Some(UdpSocket::bind("127.0.0.1:7000").unwrap())
+}
+
+fn ip(arguments: &[&str]) {
+    assert!(Command::new("ip").args(arguments).status().unwrap().success());
+}
+
+fn source(interface: &str) -> Source {
+    Source::Live(Live {
+        interface: Some(interface.to_owned()),
+        promiscuous: true,
+        snap_length: 262_144,
+        buffer_size: 4,
+        packet_buffer_timeout: 10,
+    })
+}
+
+#[test]
+fn frames_sent_before_the_stop_are_relayed_and_counted() {
+    let Some(socket) = own_network() else { return };
+    let role = Role::start(plan(source("lo"), Some("udp dst port 7000")), &[], Stdio::null());
+    begin(&role);
+    for number in 0..500_u16 {
+        socket.send_to(&number.to_be_bytes(), "127.0.0.1:7000").unwrap();
+        socket.send_to(b"unseen", "127.0.0.1:7001").unwrap();
+    }
+    role.tell(&ToRole::Stop);
+    let outcome = role.finish();
+    assert_eq!(outcome.last, FromRole::Done { failed: false });
+    assert_eq!(outcome.relayed.interfaces, [(1, 262_144)]);
+    assert_eq!(outcome.notices, ["listening on lo"]);
+    // On a loopback each frame is seen twice, going out and coming in, unless libpcap drops the first.
+    let numbers: Vec<&[u8]> = outcome.payloads().into_iter().map(|frame| &frame[42..44]).collect();
+    let due: Vec<_> = (0..500_u16).map(u16::to_be_bytes).collect();
+    assert_eq!(numbers, due);
+    let end = outcome.end();
+    let kernel = end.kernel.unwrap();
+    assert_eq!((&end.ending, end.frames_read, kernel.dropped), (&Ending::Stopped, 500, 0));
+    assert!(kernel.received >= 500);
+}
+
+#[test]
+fn a_frame_is_relayed_while_the_network_is_quiet() {
+    let Some(socket) = own_network() else { return };
+    let mut role = Role::start(plan(source("lo"), None), &[], Stdio::null());
+    begin(&role);
+    socket.send_to(b"alone", "127.0.0.1:7000").unwrap();
+    while role.frames() < 1 {
+        assert!(role.receive());
+    }
+    role.tell(&ToRole::Stop);
+    assert_eq!(role.finish().last, FromRole::Done { failed: false });
+}
+
+#[test]
+fn an_interface_that_vanishes_ends_the_run_in_part() {
+    if own_network().is_none() {
+        return;
+    }
+    ip(&["link", "add", "here", "type", "veth", "peer", "name", "there"]);
+    ip(&["link", "set", "here", "up"]);
+    let role = Role::start(plan(source("here"), None), &[], Stdio::null());
+    begin(&role);
+    ip(&["link", "set", "here", "down"]);
+    ip(&["link", "delete", "here"]);
+    let outcome = role.finish();
+    assert_eq!(outcome.last, FromRole::Done { failed: true });
+    assert!(matches!(&outcome.end().ending, Ending::Interrupted(reason)
+        if reason.as_str() == "here: The interface disappeared"));
+}
+
+#[test]
+fn what_cannot_be_captured_fails_before_confinement() {
+    if own_network().is_none() {
+        return;
+    }
+    for (interface, filter, words) in [
+        ("none", None, "none: No such device exists (No such device exists)"),
+        ("lo", Some("tcp prot 80"), "can't parse filter expression: syntax error"),
+    ] {
+        let outcome = Role::start(plan(source(interface), filter), &[], Stdio::null()).finish();
+        assert!(
+            matches!(&outcome.last, FromRole::Failed(text) if text.as_str() == words),
+            "{:?}",
+            outcome.last
+        );
+    }
+    ip(&["link", "set", "lo", "down"]);
+    let outcome = Role::start(plan(source("lo"), None), &[], Stdio::null()).finish();
+    assert!(matches!(&outcome.last, FromRole::Failed(text) if text.as_str() == "lo: That device is not up"));
+}
