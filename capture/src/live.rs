@@ -148,7 +148,8 @@ fn activate(name: &str, live: &Live) -> Result<Capture<Active>, pcap::Error> {
         .promisc(live.promiscuous && name != "any")
         .snaplen(number(live.snap_length))
         .buffer_size(number(live.buffer_size.saturating_mul(MEBIBYTE)))
-        .timeout(number(live.packet_buffer_timeout))
+        // With none at all the kernel would hand nothing over before a block of the ring is full.
+        .timeout(number(live.packet_buffer_timeout.max(1)))
         .open()?
         .setnonblock()
 }
