@@ -1,0 +1,125 @@
+//! A reassembler that was taken over, or died, and a directory that was prepared for harm.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test may fail by any of these"
+)]
+#![allow(dead_code, reason = "the rig serves several tests")]
+
+mod rig;
+
+use std::os::unix::fs::symlink;
+
+use proto::control::FromRole;
+use proto::flow::{FlowId, FromReassembler};
+use rig::{Rig, close, open, plan, span, well_formed};
+
+/// What one hostile run sends after an honest flow.
+fn refused(reason: &str, send: impl Fn(&mut Rig)) {
+    let mut rig = Rig::start(plan());
+    rig.put(&open(0), b"").data(0, 0, b"kept");
+    send(&mut rig);
+    rig.finish().expect_failed(reason);
+    assert_eq!(rig.read("010.000.000.001.01000-010.000.000.002.00080"), b"kept");
+}
+
+#[test]
+fn messages_out_of_order_are_refused() {
+    refused("not open", |rig| {
+        rig.data(7, 0, b"x");
+    });
+    refused("not open", |rig| {
+        rig.put(&close(0, 4), b"").data(0, 4, b"x");
+    });
+    refused("not open", |rig| {
+        rig.put(&FromReassembler::Shift { flow: FlowId(9), by: 1 }, b"");
+    });
+    refused("not open", |rig| {
+        rig.put(&FromReassembler::Compare(span(9, 0, b"x")), b"x");
+    });
+    refused("numbered out of order", |rig| {
+        rig.put(&open(0), b"");
+    });
+    refused("numbered out of order", |rig| {
+        rig.put(&open(5), b"");
+    });
+    refused("with flows open", |rig| {
+        rig.end();
+    });
+    refused("after the end", |rig| {
+        rig.put(&close(0, 4), b"").end().put(&open(1), b"");
+    });
+    refused("do not add up", |rig| {
+        let mut totals = rig.totals();
+        totals.stored += 1;
+        rig.put(&close(0, 4), b"").put(&FromReassembler::End(Box::new(totals)), b"");
+    });
+}
+
+#[test]
+fn lengths_past_any_file_are_refused() {
+    refused("longer than any file", |rig| {
+        rig.put(&close(0, u64::MAX), b"");
+    });
+    refused("past the end of any file", |rig| {
+        rig.put(&FromReassembler::Shift { flow: FlowId(0), by: i64::MAX as u64 }, b"");
+    });
+}
+
+#[test]
+fn datagrams_replayed_cut_or_with_descriptors_are_refused() {
+    refused("where 1 was due", |rig| {
+        rig.flush();
+        let mut again = proto::batch::Outgoing::default();
+        again.push(&close(0, 4), b"").unwrap();
+        let replayed = again.parts().unwrap().concat();
+        rig.raw(&replayed, &[]);
+    });
+    refused("shorter", |rig| rig.flush().raw(b"abc", &[]));
+    refused("descriptor", |rig| {
+        rig.put(&close(0, 4), b"").flush();
+        let datagram = rig.end().batch.parts().unwrap().concat();
+        rig.raw(&datagram, &[0]);
+        rig.batch.advance();
+    });
+}
+
+#[test]
+fn an_end_without_a_word_is_told_and_marked() {
+    refused("tcpflow-reassembler ended without saying why", |_| {});
+    let mut rig = Rig::start(plan());
+    rig.finish().expect_failed("ended without saying why");
+}
+
+#[test]
+fn the_report_is_whole_when_the_writer_is_killed() {
+    let mut rig = Rig::start(plan());
+    well_formed(&rig.report());
+    for number in 0..2000 {
+        rig.put(&open(number), b"").data(number, 0, b"abc").put(&close(number, 3), b"");
+    }
+    rig.flush();
+    rig.wait_for("srcport='2999'");
+    rig.kill();
+    let outcome = rig.finish();
+    well_formed(&outcome.report);
+    assert!(outcome.report.contains("<interrupted>tcpflow-writer ended"), "{}", outcome.report);
+}
+
+#[test]
+fn a_link_in_place_of_the_report_is_not_followed() {
+    let place = tempfile::tempdir().unwrap();
+    let victim = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(victim.path(), "precious").unwrap();
+    symlink(victim.path(), place.path().join("report.xml")).unwrap();
+    let mut rig = Rig::spawn(place.path(), None, plan(), None);
+    let Some(FromRole::Failed(reason)) = rig.receive() else { panic!("it went on") };
+    assert!(reason.as_str().contains("cannot create out/report.xml"), "{reason}");
+    assert_eq!(std::fs::read(victim.path()).unwrap(), b"precious");
+    rig.kill();
+}
