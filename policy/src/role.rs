@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -20,7 +21,7 @@ use crate::sys;
 /// A role's end of its control channel.
 #[derive(Debug)]
 pub struct Control {
-    socket: OwnedFd,
+    socket: Arc<OwnedFd>,
 }
 
 /// How a role's work ended, when it could be done at all.
@@ -54,8 +55,8 @@ pub fn main<E: Display>(run: impl FnOnce(&Control) -> Result<Done, E>) -> ExitCo
 
 /// Makes a panic read as a reason: told over the control channel, then an exit that the sandbox allows.
 fn tell_of_panics(control: &Control) {
-    let Ok(socket) = control.socket.try_clone() else { return };
-    let control = Control { socket };
+    // The same descriptor, not another one: the manifest says which are open.
+    let control = Control { socket: Arc::clone(&control.socket) };
     std::panic::set_hook(Box::new(move |info| {
         let _ = control.send(&FromRole::Failed(Text::cut(&format!("internal error: {info}"))));
         std::process::exit(101);
@@ -64,7 +65,8 @@ fn tell_of_panics(control: &Control) {
 
 impl Control {
     fn adopt() -> Result<Self, Error> {
-        Ok(Self { socket: sys::adopt(CONTROL).map_err(|e| Error::Missing(CONTROL, e))? })
+        let socket = sys::adopt(CONTROL).map_err(|e| Error::Missing(CONTROL, e))?;
+        Ok(Self { socket: Arc::new(socket) })
     }
 
     /// The plan and the inputs that follow it.

@@ -57,6 +57,7 @@ fn definition() -> Command {
         .about("Captures TCP traffic and writes each direction of each connection to a file of its own")
         .override_usage("tcpflow [options] [-r FILE]... [-i INTERFACE] [-o DIR] [filter expression]")
         .disable_version_flag(true)
+        .args_override_self(true)
         .args(input_options())
         .args(output_options())
         .args(privilege_options())

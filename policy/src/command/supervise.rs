@@ -47,7 +47,7 @@ pub fn until_the_end(roles: Roles, signals: &Signals, settings: &Settings) -> Re
     while watch.closed.iter().any(|closed| !closed) {
         let (announced, signalled) = watch.wait(signals)?;
         if signalled && signals.came() {
-            watch.stop()?;
+            watch.stop_in_order()?;
         }
         for index in announced {
             watch.hear(index)?;
@@ -84,6 +84,14 @@ impl Watch<'_> {
         let signalled = announced.next().unwrap_or(false);
         let heard = announced.zip(&open).filter(|(ready, _)| *ready).map(|(_, (index, _))| *index).collect();
         Ok((heard, signalled))
+    }
+
+    /// Ends the run because the user said so.
+    fn stop_in_order(&mut self) -> Result<(), Error> {
+        if !self.stopped {
+            tell::line("tcpflow: terminating orderly");
+        }
+        self.stop()
     }
 
     /// Asks capture, once, to end in order; the others end when it has.
