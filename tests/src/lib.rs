@@ -1,1 +1,14 @@
-//! Harness for the tests of the whole.
+//! The harness of the end-to-end tests: it makes captures, runs `tcpflow` (ours, or the original where
+//! that is installed) on them and on live interfaces, and says what it left behind.
+//!
+//! Everything here panics when something is not as it must be: that is how a test fails.
+
+pub mod capture;
+pub mod conversation;
+pub mod lab;
+pub mod process;
+pub mod report;
+pub mod run;
+pub mod subject;
+pub mod suite;
+pub mod tree;

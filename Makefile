@@ -1,0 +1,39 @@
+# The short way to everything. All it needs beyond a Rust toolchain it installs itself, if it can.
+
+CARGO ?= cargo
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+# As root without sudo, as anyone else with it.
+AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+# What building takes: a C linker for Rust, and libpcap for the filter expression and the packet socket.
+BUILD_NEEDS := gcc:gcc,libc6-dev pkg-config:pkg-config pcap-config:libpcap-dev
+# What tests run: a server and a client to listen to, namespaces to put them in, an independent capturer.
+TEST_NEEDS := curl:curl ip:iproute2 ss:iproute2 python3:python3 tcpdump:tcpdump ethtool:ethtool
+
+.PHONY: run test lint build needs test-needs
+
+# The main job, on a capture that comes with the source.
+run: needs
+	$(CARGO) build --release --workspace --bins
+	./tests/show $(TARGET)/release/tcpflow tests/pcaps/http.pcap
+
+build: needs
+	$(CARGO) build --release --workspace --bins
+
+# Every test. Those that need root or a program that is not there say so, and are counted as ignored.
+test: needs test-needs
+	$(CARGO) build --workspace --bins
+	$(CARGO) test --workspace --no-fail-fast
+
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	@if $(CARGO) deny --version >/dev/null 2>&1; \
+	then $(CARGO) deny check bans licenses sources; \
+	else echo "lint: cargo-deny is not installed: dependencies are not checked"; fi
+
+needs:
+	@./tests/install-missing $(AS_ROOT) -- $(BUILD_NEEDS)
+
+test-needs:
+	@./tests/install-missing $(AS_ROOT) -- $(TEST_NEEDS)

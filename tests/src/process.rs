@@ -1,0 +1,91 @@
+//! What the kernel says of a running process.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// A process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Process {
+    /// Its number.
+    pub pid: i32,
+    /// The name of its executable, as far as it can be read.
+    pub executable: String,
+}
+
+impl Process {
+    /// Every process whose parent is `parent`.
+    #[must_use]
+    pub fn children_of(parent: i32) -> Vec<Self> {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+            let Some(status) = status(pid) else { continue };
+            if status.get("PPid").is_some_and(|number| number.parse() == Ok(parent)) {
+                let path = std::fs::read_link(entry.path().join("exe")).unwrap_or_default();
+                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                found.push(Self { pid, executable: name });
+            }
+        }
+        found
+    }
+
+    /// Its `/proc/PID/status` by field; it must be alive.
+    #[must_use]
+    pub fn status(&self) -> BTreeMap<String, String> {
+        status(self.pid).unwrap_or_else(|| panic!("{} is gone", self.executable))
+    }
+
+    /// Whether it still runs (a zombie does not).
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        status(self.pid).is_some_and(|status| !status["State"].starts_with(['Z', 'X']))
+    }
+
+    /// Kills it.
+    pub fn kill(&self) {
+        kill(Pid::from_raw(self.pid), Signal::SIGKILL).unwrap();
+    }
+
+    /// Its open descriptors and what each is.
+    #[must_use]
+    pub fn descriptors(&self) -> BTreeMap<i32, PathBuf> {
+        let mut found = BTreeMap::new();
+        for entry in std::fs::read_dir(self.path("fd")).unwrap().flatten() {
+            let number = entry.file_name().to_str().unwrap().parse().unwrap();
+            found.insert(number, std::fs::read_link(entry.path()).unwrap_or_default());
+        }
+        found
+    }
+
+    /// Its environment.
+    #[must_use]
+    pub fn environment(&self) -> Vec<u8> {
+        std::fs::read(self.path("environ")).unwrap()
+    }
+
+    /// The names in its root directory.
+    #[must_use]
+    pub fn root(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.path("root/")).unwrap().flatten();
+        entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+    }
+
+    /// Which namespace of this kind it is in.
+    #[must_use]
+    pub fn namespace(&self, kind: &str) -> PathBuf {
+        std::fs::read_link(self.path("ns").join(kind)).unwrap()
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        Path::new("/proc").join(self.pid.to_string()).join(name)
+    }
+}
+
+fn status(pid: i32) -> Option<BTreeMap<String, String>> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let fields = text.lines().filter_map(|line| line.split_once(':'));
+    Some(fields.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect())
+}

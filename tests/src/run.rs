@@ -1,0 +1,337 @@
+//! Running the program under test in a directory of its own, with a time limit.
+
+use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, User};
+use tempfile::TempDir;
+
+use crate::process::Process;
+use crate::report::Element;
+use crate::subject::Subject;
+use crate::tree::{self, Tree};
+
+/// How long a run may take before it counts as hung.
+const TIME_LIMIT: Duration = Duration::from_secs(60);
+
+/// A directory in which the program under test is run, removed at the end.
+pub struct Bench {
+    subject: Subject,
+    directory: TempDir,
+}
+
+impl Default for Bench {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Bench {
+    /// One for the program that the environment asks for.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::of(Subject::from_environment())
+    }
+
+    /// One for this program.
+    #[must_use]
+    pub fn of(subject: Subject) -> Self {
+        let directory = TempDir::with_prefix("tcpflow-test-").unwrap();
+        let bench = Self { subject, directory };
+        for path in [bench.directory.path(), &bench.path()] {
+            std::fs::create_dir_all(path).unwrap();
+            std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
+        }
+        bench
+    }
+
+    /// The working directory of runs.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        self.directory.path().join("work")
+    }
+
+    /// Writes a file into it.
+    #[must_use]
+    pub fn file(self, name: &str, bytes: &[u8]) -> Self {
+        std::fs::write(self.path().join(name), bytes).unwrap();
+        self
+    }
+
+    /// Makes a directory in it with this mode.
+    #[must_use]
+    pub fn folder(self, name: &str, mode: u32) -> Self {
+        std::fs::create_dir(self.path().join(name)).unwrap();
+        self.mode(name, mode)
+    }
+
+    /// Sets the mode of something in it.
+    #[must_use]
+    pub fn mode(self, name: &str, mode: u32) -> Self {
+        std::fs::set_permissions(self.path().join(name), PermissionsExt::from_mode(mode)).unwrap();
+        self
+    }
+
+    /// Lets everyone write into it.
+    #[must_use]
+    pub fn open_to_all(self) -> Self {
+        self.mode(".", 0o777)
+    }
+
+    /// A run with these arguments.
+    pub fn run(&self, arguments: &[&str]) -> Run<'_> {
+        let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        Run { bench: self, arguments, stdin: None, user: None, before: Vec::new() }
+    }
+
+    /// Every file beneath a directory in it.
+    #[must_use]
+    pub fn tree(&self, directory: &str) -> Tree {
+        tree::read(&self.path().join(directory))
+    }
+
+    /// Every file beneath a directory in it but the report.
+    #[must_use]
+    pub fn flows(&self, directory: &str) -> Tree {
+        let mut tree = self.tree(directory);
+        tree.remove("report.xml");
+        tree
+    }
+
+    /// The report that a run left; it must be well-formed.
+    #[must_use]
+    pub fn report(&self, path: &str) -> Element {
+        let bytes = std::fs::read(self.path().join(path)).unwrap_or_else(|e| panic!("{path}: {e}"));
+        let shown = String::from_utf8_lossy(&bytes);
+        Element::parse(&bytes).unwrap_or_else(|reason| panic!("{path}: {reason}:\n{shown}"))
+    }
+}
+
+/// A run to be started.
+#[must_use]
+pub struct Run<'a> {
+    bench: &'a Bench,
+    arguments: Vec<String>,
+    stdin: Option<Vec<u8>>,
+    user: Option<&'static str>,
+    before: Vec<String>,
+}
+
+impl Run<'_> {
+    /// Gives it these bytes on standard input.
+    pub fn stdin(mut self, bytes: Vec<u8>) -> Self {
+        self.stdin = Some(bytes);
+        self
+    }
+
+    /// Runs it as this user, without any other privilege.
+    pub fn user(mut self, name: &'static str) -> Self {
+        self.user = Some(name);
+        self
+    }
+
+    /// Puts a command and its arguments before the program's name: `ip netns exec NAME`.
+    pub fn after(mut self, command: &[&str]) -> Self {
+        self.before.extend(command.iter().map(|word| (*word).to_owned()));
+        self
+    }
+
+    fn command(&self) -> Command {
+        let program = match self.user {
+            Some(_) => self.bench.subject.executable_for_all(self.bench.directory.path()),
+            None => self.bench.subject.executable(),
+        };
+        let mut words = self.before.clone();
+        words.push(program.into_os_string().into_string().unwrap());
+        words.extend(self.arguments.clone());
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).current_dir(self.bench.path());
+        if let Some(name) = self.user {
+            let user = User::from_name(name).unwrap().unwrap_or_else(|| panic!("no user {name}"));
+            command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
+        }
+        command
+    }
+
+    /// Starts it, and leaves its standard input open.
+    #[must_use]
+    pub fn start(self) -> Running {
+        let mut command = self.command();
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+        Running {
+            stdout: Collector::new(child.stdout.take().unwrap()),
+            stderr: Collector::new(child.stderr.take().unwrap()),
+            shown: format!("{command:?}"),
+            started: Instant::now(),
+            child,
+        }
+    }
+
+    /// Runs it to its end.
+    #[must_use]
+    pub fn finish(mut self) -> Outcome {
+        let input = self.stdin.take().unwrap_or_default();
+        let mut running = self.start();
+        let mut stdin = running.child.stdin.take().unwrap();
+        let writer = std::thread::spawn(move || {
+            // A program that does not read it all is no failure of the harness.
+            let _ = stdin.write_all(&input);
+        });
+        let outcome = running.wait();
+        writer.join().unwrap();
+        outcome
+    }
+}
+
+/// A run that goes on; killed if it is dropped so.
+pub struct Running {
+    child: Child,
+    stdout: Collector,
+    stderr: Collector,
+    shown: String,
+    started: Instant,
+}
+
+impl Running {
+    /// The process that was started.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        i32::try_from(self.child.id()).unwrap()
+    }
+
+    /// The processes that it started.
+    #[must_use]
+    pub fn roles(&self) -> Vec<Process> {
+        Process::children_of(self.pid())
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.pid()), signal).unwrap();
+    }
+
+    /// Writes to its standard input.
+    pub fn write(&mut self, bytes: &[u8]) {
+        let stdin = self.child.stdin.as_mut().unwrap();
+        stdin.write_all(bytes).unwrap();
+        stdin.flush().unwrap();
+    }
+
+    /// Waits until it has said this on stderr.
+    pub fn wait_for(&mut self, words: &str) {
+        let what = format!("{words:?} on stderr of {}", self.shown);
+        self.wait_until(&what, |running| running.stderr.text().contains(words));
+    }
+
+    /// Waits until something holds, which must be before it ends or the time limit passes.
+    pub fn wait_until(&mut self, what: &str, mut holds: impl FnMut(&mut Self) -> bool) {
+        let limit = Instant::now() + TIME_LIMIT;
+        while !holds(self) {
+            let ended = self.child.try_wait().unwrap();
+            assert!(ended.is_none(), "{what}: ended with {ended:?}: {}", self.stderr.text());
+            assert!(Instant::now() < limit, "{what}: not in time: {}", self.stderr.text());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Waits for its end, with standard input left as it is.
+    #[must_use]
+    pub fn wait(mut self) -> Outcome {
+        let limit = Instant::now() + TIME_LIMIT;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(Instant::now() < limit, "{} hangs: {}", self.shown, self.stderr.text());
+            std::thread::sleep(Duration::from_millis(1));
+        };
+        let took = self.started.elapsed();
+        Outcome { status, stdout: self.stdout.finish(), stderr: self.stderr.finish(), took }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Already waited for, or a failed test: either way nothing is left to be told.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// How a run ended and what it said.
+#[derive(Debug)]
+pub struct Outcome {
+    status: ExitStatus,
+    /// Its standard output.
+    pub stdout: String,
+    /// Its standard error.
+    pub stderr: String,
+    /// How long it ran.
+    pub took: Duration,
+}
+
+impl Outcome {
+    /// Its exit status; a signal is a failure.
+    #[must_use]
+    pub fn code(&self) -> i32 {
+        let signal = self.status.signal();
+        self.status.code().unwrap_or_else(|| panic!("ended by signal {signal:?}: {}", self.stderr))
+    }
+
+    /// Sees that it exited with this status.
+    #[track_caller]
+    pub fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code(), code, "exit status; stdout: {}stderr: {}", self.stdout, self.stderr);
+        self
+    }
+
+    /// Sees that it said this on stderr.
+    #[track_caller]
+    pub fn says(self, words: &str) -> Self {
+        assert!(self.stderr.contains(words), "{words:?} is not in stderr: {}", self.stderr);
+        self
+    }
+}
+
+/// Reads a pipe to its end while the program runs.
+struct Collector {
+    text: Arc<Mutex<Vec<u8>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Collector {
+    fn new(mut pipe: impl Read + Send + 'static) -> Self {
+        let text = Arc::new(Mutex::new(Vec::new()));
+        let shared = Arc::clone(&text);
+        let thread = std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(length @ 1..) = pipe.read(&mut buffer) {
+                shared.lock().unwrap().extend_from_slice(&buffer[..length]);
+            }
+        });
+        Self { text, thread: Some(thread) }
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.text.lock().unwrap()).into_owned()
+    }
+
+    fn finish(&mut self) -> String {
+        self.thread.take().unwrap().join().unwrap();
+        self.text()
+    }
+}
+
+/// Where captures that are kept lie.
+#[must_use]
+pub fn kept_captures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("pcaps")
+}

@@ -1,0 +1,148 @@
+//! What `--sandbox` promises: a layer that is required and cannot be had ends the run before the first
+//! packet and is named; `best-effort` goes on and says so; `--sandbox-report` tells what is in force.
+
+use std::process::ExitCode;
+
+use serde_json::Value;
+use tcpflow_tests::capture::{ETHERNET, pcap};
+use tcpflow_tests::cases;
+use tcpflow_tests::conversation::Conversation;
+use tcpflow_tests::run::{Bench, Outcome};
+use tcpflow_tests::subject::{Subject, built};
+use tcpflow_tests::suite::{self, Case, Need};
+
+const ROLES: [&str; 3] = ["tcpflow-capture", "tcpflow-reassembler", "tcpflow-writer"];
+
+/// `PR_SET_NO_NEW_PRIVS`, `PR_SET_SECCOMP`.
+const NO_NEW_PRIVS: &str = "prctl:38=EPERM";
+
+fn main() -> ExitCode {
+    let mut all = cases![
+        the_report_tells_what_is_in_force,
+        the_xml_report_tells_it_too,
+        best_effort_goes_on_without_landlock_and_says_so,
+        best_effort_uses_what_there_is,
+        off_is_off,
+        an_unknown_mode_is_refused,
+    ];
+    all.extend(refusals());
+    suite::main(all)
+}
+
+fn bench() -> Bench {
+    let packets = Conversation::default().exchange(b"hello world\n", b"reply\n").packets;
+    Bench::of(Subject::Ours).file("in.pcap", &pcap(ETHERNET, &packets))
+}
+
+/// A run for which these calls fail.
+fn without(bench: &Bench, failures: &[&str], more: &[&str]) -> Outcome {
+    let helper = built("without").into_os_string().into_string().unwrap();
+    let before = [&[helper.as_str()], failures, &["--"]].concat();
+    bench.run(&[&["-r", "in.pcap", "-o", "out"], more].concat()).after(&before).finish()
+}
+
+/// Each layer made impossible in turn, and the word by which the refusal names it.
+fn refusals() -> Vec<Case> {
+    let rows: [(&str, &str, &str, &[Need]); 6] = [
+        ("landlock_unknown_to_the_kernel", "landlock_create_ruleset=ENOSYS", "landlock", &[]),
+        ("landlock_denied", "landlock_restrict_self=EPERM", "landlock", &[]),
+        ("seccomp_denied", "seccomp=EPERM", "seccomp", &[]),
+        ("seccomp_unknown_to_the_kernel", "seccomp=ENOSYS", "seccomp", &[]),
+        ("no_new_privs_denied", NO_NEW_PRIVS, "no_new_privs", &[]),
+        ("setresuid_denied", "setresuid=EPERM", "setresuid", &[Need::Root]),
+    ];
+    let case = |(name, failure, word, needs): (&'static str, &'static str, &'static str, &'static [Need])| {
+        Case::new(format!("refuses_{name}"), needs, move || {
+            let bench = bench();
+            let mut line = vec![];
+            if nix::unistd::geteuid().is_root() {
+                line.extend(["-U", "nobody"]);
+            }
+            let outcome = without(&bench, &[failure], &line);
+            assert_ne!(outcome.code(), 0, "{}", outcome.stderr);
+            assert!(outcome.stderr.contains(word), "{word} is not named: {}", outcome.stderr);
+            assert!(bench.flows("out").is_empty(), "not before the first packet");
+        })
+    };
+    rows.into_iter().map(case).collect()
+}
+
+/// The roles of `--sandbox-report`, each with its layers by name.
+fn told(outcome: &Outcome) -> Vec<(String, Vec<(String, bool)>)> {
+    let told: Value =
+        serde_json::from_str(&outcome.stdout).unwrap_or_else(|e| panic!("{e}: {}", outcome.stdout));
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let layers = |role: &Value| -> Vec<(String, bool)> {
+        let layers = role["layers"].as_array().unwrap().iter();
+        layers.map(|layer| (text(&layer["name"]), layer["in_force"].as_bool().unwrap())).collect()
+    };
+    told.as_array().unwrap().iter().map(|role| (text(&role["role"]), layers(role))).collect()
+}
+
+fn the_report_tells_what_is_in_force() {
+    let bench = bench();
+    let outcome = bench.run(&["-r", "in.pcap", "-o", "out", "--sandbox-report"]).finish().expect(0);
+    let told = told(&outcome);
+    let roles: Vec<&str> = told.iter().map(|(role, _)| role.as_str()).collect();
+    assert_eq!(roles, ROLES);
+    for (role, layers) in &told {
+        for required in ["no_new_privs", "landlock", "seccomp"] {
+            assert!(layers.contains(&(required.to_owned(), true)), "{role}: {required}: {layers:?}");
+        }
+        // What the kernel said, as the command read it from outside.
+        for seen in ["NoNewPrivs", "seccomp filter", "CapEff", "CapPrm"] {
+            assert!(layers.contains(&(seen.to_owned(), true)), "{role}: {seen}: {layers:?}");
+        }
+    }
+    assert_eq!(bench.flows("out").len(), 2, "and the run goes on");
+}
+
+fn the_xml_report_tells_it_too() {
+    let bench = bench();
+    let _ = bench.run(&["-r", "in.pcap", "-o", "out"]).finish().expect(0);
+    let report = bench.report("out/report.xml");
+    let sandbox = report.one("sandbox");
+    for role in ROLES {
+        let told = format!("{sandbox:?}");
+        assert!(told.contains(role), "{role}: {told}");
+    }
+}
+
+fn best_effort_goes_on_without_landlock_and_says_so() {
+    let bench = bench();
+    let more = ["--sandbox=best-effort", "--sandbox-report"];
+    let outcome = without(&bench, &["landlock_create_ruleset=ENOSYS"], &more).expect(0);
+    for (role, layers) in told(&outcome) {
+        assert!(layers.contains(&("landlock".to_owned(), false)), "{role}: {layers:?}");
+        assert!(layers.contains(&("seccomp".to_owned(), true)), "{role}: {layers:?}");
+    }
+    assert_eq!(bench.flows("out").len(), 2);
+    let report = bench.report("out/report.xml");
+    assert!(format!("{:?}", report.one("sandbox")).contains("landlock"));
+}
+
+fn best_effort_uses_what_there_is() {
+    let bench = bench();
+    let more = ["--sandbox=best-effort", "--sandbox-report"];
+    let outcome = without(&bench, &["unshare=EPERM"], &more).expect(0);
+    for (role, layers) in told(&outcome) {
+        assert!(layers.contains(&("namespaces".to_owned(), false)), "{role}: {layers:?}");
+        assert!(layers.contains(&("landlock".to_owned(), true)), "{role}: {layers:?}");
+    }
+    assert_eq!(bench.flows("out").len(), 2);
+}
+
+fn off_is_off() {
+    let bench = bench();
+    let outcome =
+        bench.run(&["-r", "in.pcap", "-o", "out", "--sandbox=off", "--sandbox-report"]).finish().expect(0);
+    for (role, layers) in told(&outcome) {
+        assert!(!layers.contains(&("seccomp filter".to_owned(), true)), "{role}: {layers:?}");
+    }
+    assert_eq!(bench.flows("out").len(), 2);
+}
+
+fn an_unknown_mode_is_refused() {
+    let outcome = bench().run(&["-r", "in.pcap", "-o", "out", "--sandbox=please"]).finish().expect(2);
+    assert!(outcome.stderr.contains("please"), "{}", outcome.stderr);
+}
