@@ -86,6 +86,18 @@ impl<M: Message> Receiver<M> {
         Ok(Self { socket, buffer, sequence: 0, messages: std::marker::PhantomData })
     }
 
+    /// Whether a batch has come already, or the peer's end, without waiting for either.
+    pub fn is_ready(&self) -> Result<bool, Error> {
+        let mut byte = [0];
+        let mut parts = [IoSliceMut::new(&mut byte)];
+        let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+        match recvmsg::<()>(self.socket.as_raw_fd(), &mut parts, None, flags) {
+            Ok(_) | Err(Errno::ECONNRESET) => Ok(true),
+            Err(Errno::EAGAIN | Errno::EINTR) => Ok(false),
+            Err(errno) => Err(Error::Socket(errno)),
+        }
+    }
+
     /// The next batch; none when the peer has closed its end.
     pub fn receive(&mut self) -> Result<Option<Incoming<'_, M>>, Error> {
         let length = receive(&self.socket, &mut self.buffer)?;

@@ -40,7 +40,13 @@ pub fn run(control: &Control) -> Result<Done, Error> {
     let layers = sandbox::enter(Role::Reassembler, &plan.confinement, None)?;
     control.ready(layers)?;
     let mut warn = |text: &str| control.notice(Level::Error, text);
-    while let Some(mut batch) = frames.receive()? {
+    loop {
+        if !frames.is_ready()? {
+            // Nothing to do but to wait: what was placed so far is the writer's now, not at the next full
+            // batch. Should this process die, or someone follow a flow as it grows, nothing is missing.
+            conversation.sink().flush()?;
+        }
+        let Some(mut batch) = frames.receive()? else { break };
         while let Some((message, bytes)) = batch.next()? {
             conversation.hear(message, bytes, &mut warn)?;
         }

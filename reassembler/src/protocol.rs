@@ -84,6 +84,11 @@ impl<S: Sink> Conversation<S> {
         }
     }
 
+    /// Where messages for the writer go.
+    pub fn sink(&mut self) -> &mut S {
+        self.connections.sink()
+    }
+
     /// Closes all flows and tells the writer how the run ended. Gives the sink back for its flush.
     pub fn close(&mut self) -> Result<&mut S, Error> {
         let end = match &self.state {
