@@ -48,7 +48,7 @@ pub fn prepare(settings: &Settings, identities: &Identities) -> Result<Places, E
         tell::line(&format!("reportfilename: {}", shown(settings).display()));
     }
     let report = match &settings.report {
-        Some(path) if settings.report_enabled => Some(base.report(path, writer)?),
+        Some(path) if settings.report_enabled => Some(base.report(path, identities.writer)?),
         Some(_) | None => None,
     };
     if let Some(user) = &settings.user {
