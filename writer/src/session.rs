@@ -119,6 +119,7 @@ impl<'a> Session<'a> {
             return Err(Breach::Forbidden("flow longer than any file"));
         }
         self.write_pending(close.flow, pending)?;
+        self.store.sums.packets = self.store.sums.packets.saturating_add(close.packets);
         if close.ending == FlowEnding::Open {
             self.open_files_at_end.get_or_insert(self.store.open_files());
         }

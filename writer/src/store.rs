@@ -36,6 +36,9 @@ pub struct Store {
 /// What became of the payload that was to be stored, in bytes.
 #[derive(Debug, Default)]
 pub struct Sums {
+    /// Packets of all flows that ended. A packet that belongs to none, such as the last acknowledgement of
+    /// a connection, is in no flow's count.
+    pub packets: u64,
     /// Payload that came.
     pub received: u64,
     /// Written to flow files.

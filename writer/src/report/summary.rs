@@ -46,7 +46,7 @@ pub fn summary(
     xml.element("max_open_flows", &totals.max_open_flows.to_string());
     xml.element("total_flows", &totals.flows.to_string());
     xml.element("flow_map_size", &totals.open_flows_at_end.to_string());
-    xml.element("total_packets", &totals.segments.to_string());
+    xml.element("total_packets", &sums.packets.to_string());
     rusage(&mut xml, run.begun);
     conservation(&mut xml, totals, sums);
     if let Some(kernel) = totals.capture.kernel {
