@@ -13,7 +13,7 @@ use nix::unistd::{ftruncate, write};
 use crate::contents;
 
 /// Spaces after the tail: enough for all that follows the last flow.
-const RESERVE: usize = 16 * 1024;
+const RESERVE: usize = 24 * 1024;
 
 /// Text held back while the disk is full, at most; what goes beyond is lacking, and the end says so.
 const MAX_PENDING: usize = 1024 * 1024;

@@ -1,6 +1,8 @@
 //! XML laid out as tcpflow lays it out: two spaces a level, attributes in single quotes, one element a
 //! line. Scripts read the report by lines, so the layout is part of the interface.
 
+use std::borrow::Cow;
+
 use quick_xml::Writer;
 use quick_xml::escape::escape;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
@@ -65,7 +67,7 @@ impl Xml {
         push_attributes(&mut content, attributes, " ");
         self.indent();
         self.put(Event::Start(BytesStart::from_content(content, name.len())));
-        self.put(Event::Text(BytesText::from_escaped(escape(allowed(text)))));
+        self.put(Event::Text(BytesText::from_escaped(escaped(text))));
         self.put(Event::End(BytesEnd::new(name)));
         self.newline();
     }
@@ -101,9 +103,15 @@ pub fn push_attributes(content: &mut String, attributes: &[(&str, &str)], before
         content.push_str(before);
         content.push_str(name);
         content.push_str("='");
-        content.push_str(&escape(allowed(value)));
+        content.push_str(&escaped(value));
         content.push('\'');
     }
+}
+
+/// The text as it may stand in XML. Nearly all of it may stand as it is: this is most of the report's cost.
+fn escaped(text: &str) -> Cow<'_, str> {
+    let plain = |b: u8| (b' '..=b'~').contains(&b) && !matches!(b, b'<' | b'>' | b'&' | b'\'' | b'"');
+    if text.bytes().all(plain) { Cow::Borrowed(text) } else { Cow::Owned(escape(allowed(text)).into_owned()) }
 }
 
 /// The text with what XML 1.0 cannot hold (section 2.2, `Char`) replaced.
