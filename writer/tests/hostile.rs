@@ -123,3 +123,19 @@ fn a_link_in_place_of_the_report_is_not_followed() {
     assert_eq!(std::fs::read(victim.path()).unwrap(), b"precious");
     rig.kill();
 }
+
+#[test]
+fn a_directory_that_the_user_cannot_write_is_refused_at_once() {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("skipped: becoming another user takes root");
+        return;
+    }
+    let place = tempfile::tempdir().unwrap();
+    let mut nobody = plan();
+    nobody.confinement.identity = Some(proto::plan::Identity { uid: 65534, gid: 65534 });
+    let mut rig = Rig::spawn(place.path(), None, nobody, None);
+    let Some(FromRole::Failed(reason)) = rig.receive() else { panic!("it went on") };
+    assert_eq!(reason.as_str(), "cannot write into out: Permission denied");
+    assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);
+    rig.kill();
+}
