@@ -1,4 +1,4 @@
-//! One direction of one connection: sequence numbers become offsets in a stream that may exceed 4 GiB.
+//! One direction of one connection: where its segments belong, and what is counted of them.
 
 use proto::flow::{FlowClose, FlowEnding, FlowId};
 use proto::frame::Frame;
@@ -7,7 +7,9 @@ use proto::time::Timestamp;
 use crate::Error;
 use crate::assembler::{Assembler, Bytes};
 use crate::decode::Segment;
+use crate::offer::Offer;
 use crate::outlet::Outlet;
+use crate::sequence::Sequence;
 use crate::sink::Sink;
 
 /// How far before the bytes seen so far a late SYN may lie: the largest window it can offer, unscaled.
@@ -19,12 +21,9 @@ pub struct Flow {
     id: FlowId,
     /// The same for both directions.
     session: u64,
-    /// Sequence number of offset 0.
-    origin: u32,
+    sequence: Sequence,
     /// Whether the SYN was seen, so that nothing can precede offset 0.
     syn: bool,
-    /// Offset after the segment before; sequence numbers are read as near to it as can be.
-    expected: u64,
     /// Offset after the last byte captured.
     size: u64,
     /// Offset after the last byte that was on the wire: `size`, or more if the snap length cut it off.
@@ -34,9 +33,8 @@ pub struct Flow {
     bytes: Assembler,
     stored: u64,
     cut: u64,
-    acknowledged: Option<u32>,
-    window: u32,
-    window_scale: u8,
+    /// What this side accepts from the other.
+    offer: Offer,
     last: Timestamp,
     packets: u64,
     length: u64,
@@ -61,18 +59,15 @@ impl Flow {
         Self {
             id,
             session,
-            origin: first_byte(segment),
+            sequence: Sequence::new(first_byte(segment)),
             syn: segment.syn,
-            expected: 0,
             size: 0,
             reach: 0,
             fin: None,
             bytes: Assembler::default(),
             stored: 0,
             cut: 0,
-            acknowledged: None,
-            window: 0,
-            window_scale: 0,
+            offer: Offer::default(),
             last: time,
             packets: 0,
             length: 0,
@@ -115,7 +110,7 @@ impl Flow {
     /// expected byte is of another.
     #[must_use]
     pub fn relation(&self, segment: &Segment<'_>, max_skip: u64) -> Relation {
-        let offset = self.offset(first_byte(segment));
+        let offset = self.sequence.offset(first_byte(segment));
         if segment.syn {
             let late = !self.syn && (-LATE_SYN..0).contains(&offset);
             return if offset == 0 || late {
@@ -124,7 +119,7 @@ impl Flow {
                 Relation::Begins(FlowEnding::Reused)
             };
         }
-        if length(segment) > 0 && self.distance(first_byte(segment)).unsigned_abs() > max_skip {
+        if length(segment) > 0 && self.sequence.distance(first_byte(segment)).unsigned_abs() > max_skip {
             return Relation::Begins(FlowEnding::Skipped);
         }
         Relation::Continues
@@ -133,7 +128,7 @@ impl Flow {
     /// Whether a segment adds nothing to this flow, which is closed, nor begins another.
     #[must_use]
     pub fn repeats(&self, segment: &Segment<'_>) -> bool {
-        let offset = self.offset(first_byte(segment));
+        let offset = self.sequence.offset(first_byte(segment));
         if segment.syn {
             return self.syn && offset == 0;
         }
@@ -151,14 +146,9 @@ impl Flow {
         outlet: &mut Outlet<S>,
     ) -> Result<(), Error> {
         self.count(frame);
+        self.offer.hear(segment);
         if segment.syn {
             self.see_syn(segment, outlet)?;
-        }
-        if let Some(acknowledged) = segment.acknowledgment {
-            self.acknowledged = Some(acknowledged);
-            // RFC 7323, 2.2: the window of a SYN is never scaled.
-            let scale = if segment.syn { 0 } else { u32::from(self.window_scale) };
-            self.window = u32::from(segment.window).checked_shl(scale).unwrap_or(u32::MAX);
         }
         if segment.rst {
             // Text for whoever reads the trace, not a part of the stream (RFC 9293, 3.5.3, SHLD-2).
@@ -168,7 +158,7 @@ impl Flow {
         }
         if segment.fin {
             let end = first_byte(segment).wrapping_add(length(segment));
-            self.fin = u64::try_from(self.offset(end)).ok();
+            self.fin = u64::try_from(self.sequence.offset(end)).ok();
         }
         Ok(())
     }
@@ -181,11 +171,10 @@ impl Flow {
     }
 
     fn see_syn<S: Sink>(&mut self, segment: &Segment<'_>, outlet: &mut Outlet<S>) -> Result<(), Error> {
-        self.window_scale = segment.window_scale;
         if length(segment) > 0 {
             self.violations = self.violations.saturating_add(1);
         }
-        let before = self.offset(first_byte(segment)).min(0).unsigned_abs();
+        let before = self.sequence.offset(first_byte(segment)).min(0).unsigned_abs();
         if before > 0 {
             self.shift(before, outlet)?;
         }
@@ -195,8 +184,8 @@ impl Flow {
 
     /// Places the payload: sends what is new and what is known, drops what has no place.
     fn place<S: Sink>(&mut self, segment: &Segment<'_>, outlet: &mut Outlet<S>) -> Result<(), Error> {
-        let mut offset = self.offset(first_byte(segment));
-        let distance = self.distance(first_byte(segment));
+        let mut offset = self.sequence.offset(first_byte(segment));
+        let distance = self.sequence.distance(first_byte(segment));
         if distance == -1 && length(segment) == 1 {
             outlet.ledger.payload_aside("keep_alive", segment.payload.len());
             return Ok(());
@@ -224,7 +213,7 @@ impl Flow {
         self.cut = self.cut.saturating_add(cut);
         self.size = self.size.max(captured);
         self.reach = self.reach.max(end);
-        self.expected = end;
+        self.sequence.advance(end);
     }
 
     /// Sends payload that begins at `start`, piece by piece of what is known of its place.
@@ -256,9 +245,7 @@ impl Flow {
         if !self.bytes.shift(by) {
             return Ok(false);
         }
-        // Never more than half of the sequence space, see distance().
-        self.origin = self.origin.wrapping_sub(u32::try_from(by).unwrap_or(u32::MAX));
-        self.expected = self.expected.saturating_add(by);
+        self.sequence.shift(by);
         self.fin = self.fin.map(|fin| fin.saturating_add(by));
         if self.reach > 0 {
             self.size = self.size.saturating_add(by);
@@ -268,30 +255,14 @@ impl Flow {
         Ok(true)
     }
 
-    /// How far a sequence number lies from the expected byte: the nearer way around the sequence space.
-    fn distance(&self, sequence: u32) -> i64 {
-        let expected = self.origin.wrapping_add(low_half(self.expected));
-        i64::from(sequence.wrapping_sub(expected).cast_signed())
-    }
-
-    /// Where a sequence number lies in the stream; below 0 is before the first byte seen.
-    fn offset(&self, sequence: u32) -> i64 {
-        i64::try_from(self.expected).unwrap_or(i64::MAX).saturating_add(self.distance(sequence))
-    }
-
     /// Whether an RST with this sequence number is one that the receiver would heed: at the end of what was
     /// sent, or in the window that `receiver`, the flow back, offered last (RFC 9293, 3.5.3).
     #[must_use]
     pub fn heeds_reset(&self, segment: &Segment<'_>, receiver: Option<&Flow>) -> bool {
-        let sequence = first_byte(segment);
-        let offset = self.offset(sequence);
-        if u64::try_from(offset).is_ok_and(|offset| offset == self.expected || offset == self.reach) {
-            return true;
-        }
-        match receiver.and_then(|flow| flow.acknowledged.map(|ack| (ack, flow.window))) {
-            Some((acknowledged, window)) => sequence.wrapping_sub(acknowledged) <= window,
-            None => true,
-        }
+        let number = first_byte(segment);
+        let at_end = u64::try_from(self.sequence.offset(number))
+            .is_ok_and(|offset| offset == self.sequence.expected() || offset == self.reach);
+        at_end || receiver.is_none_or(|flow| flow.offer.admits(number))
     }
 
     /// Whether the FIN came and nothing before it is waited for.
@@ -341,10 +312,4 @@ fn length(segment: &Segment<'_>) -> u32 {
 
 fn size(bytes: &[u8]) -> u64 {
     u64::try_from(bytes.len()).unwrap_or(u64::MAX)
-}
-
-/// An offset in sequence space: modulo 2³².
-fn low_half(offset: u64) -> u32 {
-    let [a, b, c, d, ..] = offset.to_le_bytes();
-    u32::from_le_bytes([a, b, c, d])
 }

@@ -13,8 +13,10 @@ pub mod decode;
 mod error;
 pub mod flow;
 pub mod ledger;
+pub mod offer;
 pub mod outlet;
 pub mod protocol;
+pub mod sequence;
 pub mod sink;
 pub mod table;
 

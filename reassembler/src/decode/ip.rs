@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use etherparse::{IpNumber, Ipv4HeaderSlice, Ipv6ExtensionsSlice, Ipv6HeaderSlice};
+use etherparse::{IpNumber, Ipv4HeaderSlice, Ipv6ExtensionSlice, Ipv6ExtensionsSlice, Ipv6HeaderSlice};
 
 use super::{Aside, Layer};
 
@@ -12,6 +12,8 @@ pub(super) struct Packet<'a> {
     pub(super) source: IpAddr,
     pub(super) destination: IpAddr,
     pub(super) payload: Layer<'a>,
+    /// Whether this is the first fragment of a longer packet.
+    pub(super) first_fragment: bool,
 }
 
 /// Opens a packet of the version that its first four bits give.
@@ -37,13 +39,14 @@ fn ipv4(packet: Layer<'_>) -> Result<Packet<'_>, Aside> {
         0 => payload,
         length => payload.limited(length.checked_sub(header_length).ok_or(Aside::BadIpHeader)?),
     };
-    if header.is_fragmenting_payload() {
+    if header.fragments_offset().value() > 0 {
         return Err(Aside::Ipv4Fragment);
     }
     let packet = Packet {
         source: header.source_addr().into(),
         destination: header.destination_addr().into(),
         payload,
+        first_fragment: header.more_fragments(),
     };
     tcp_only(header.protocol(), packet)
 }
@@ -62,7 +65,8 @@ fn ipv6(packet: Layer<'_>) -> Result<Packet<'_>, Aside> {
     };
     let (extensions, protocol, _, error) =
         Ipv6ExtensionsSlice::from_slice_lax(header.next_header(), payload.bytes);
-    if extensions.is_fragmenting_payload() {
+    let (fragment_offset, more_fragments) = fragment(&extensions).unwrap_or_default();
+    if fragment_offset > 0 {
         return Err(Aside::Ipv6Fragment);
     }
     if error.is_some() {
@@ -72,8 +76,17 @@ fn ipv6(packet: Layer<'_>) -> Result<Packet<'_>, Aside> {
         source: header.source_addr().into(),
         destination: header.destination_addr().into(),
         payload: payload.after(extensions.slice().len()).ok_or(Aside::TruncatedIpHeader)?,
+        first_fragment: more_fragments,
     };
     tcp_only(protocol, packet)
+}
+
+/// Offset and more-fragments flag of the fragment header (RFC 8200, 4.5), if there is one.
+fn fragment(extensions: &Ipv6ExtensionsSlice<'_>) -> Option<(u16, bool)> {
+    extensions.clone().into_iter().find_map(|extension| {
+        let Ipv6ExtensionSlice::Fragment(header) = extension else { return None };
+        Some((header.fragment_offset().value(), header.more_fragments()))
+    })
 }
 
 fn tcp_only(protocol: IpNumber, packet: Packet<'_>) -> Result<Packet<'_>, Aside> {

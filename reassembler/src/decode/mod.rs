@@ -25,9 +25,9 @@ pub enum Aside {
     TruncatedIpHeader,
     /// An IP header contradicts itself.
     BadIpHeader,
-    /// It is a fragment of an IPv4 packet.
+    /// It is a fragment of an IPv4 packet, and not the first.
     Ipv4Fragment,
-    /// It is a fragment of an IPv6 packet.
+    /// It is a fragment of an IPv6 packet, and not the first.
     Ipv6Fragment,
     /// It carries something else than TCP.
     NotTcp,
@@ -82,7 +82,7 @@ pub struct Segment<'a> {
     pub window_scale: u8,
     /// The SYN flag.
     pub syn: bool,
-    /// The FIN flag.
+    /// The FIN flag, where the end of the payload is known.
     pub fin: bool,
     /// The RST flag.
     pub rst: bool,

@@ -29,7 +29,8 @@ pub(super) fn open<'a>(link: Link, packet: &Packet<'a>) -> Result<Segment<'a>, A
         window: header.window_size(),
         window_scale: if header.syn() { window_scale(&header) } else { 0 },
         syn: header.syn(),
-        fin: header.fin(),
+        // The FIN is after the last fragment, and where that is cannot be told from the first.
+        fin: header.fin() && !packet.first_fragment,
         rst: header.rst(),
         payload: payload.bytes,
         cut: u32::try_from(payload.cut).unwrap_or(u32::MAX),

@@ -2,6 +2,8 @@ use std::net::IpAddr;
 
 use etherparse::{LinuxSllHeader, LinuxSllPacketType, LinuxSllProtocolType, PacketBuilder, VlanId};
 
+use proptest::prelude::*;
+
 use super::{Aside, LinkType, Segment, segment};
 
 const V4: ([u8; 4], [u8; 4]) = ([192, 168, 1, 2], [10, 0, 0, 1]);
@@ -172,18 +174,39 @@ fn every_cut_of_a_frame_is_a_segment_or_has_a_reason() {
 fn ipv6_extension_headers_are_passed() {
     let tcp = &raw_v6()[40..];
     let mut packet = raw_v6()[..40].to_vec();
-    packet[5] += 8;
+    packet[5] = 35;
     packet[6] = 60;
     packet.extend([6, 0, 1, 4, 0, 0, 0, 0]);
     packet.extend(tcp);
     expect(229, &packet);
 }
 
+/// An IPv6 packet with a fragment header that holds this offset and flag.
+fn fragmented_v6(offset_and_more: u8) -> Vec<u8> {
+    let mut packet = raw_v6()[..40].to_vec();
+    packet[5] = 35;
+    packet[6] = 44;
+    packet.extend([6, 0, 0, offset_and_more, 0, 0, 0, 9]);
+    packet.extend(&raw_v6()[40..]);
+    packet
+}
+
+#[test]
+fn a_first_fragment_is_a_segment_whose_end_is_not_known() {
+    let mut fragment = raw_v4();
+    fragment[6] = 0x20;
+    fragment[33] |= 1;
+    expect(101, &fragment);
+    expect(229, &fragmented_v6(1));
+    expect(229, &fragmented_v6(0));
+}
+
 #[test]
 fn reasons() {
     let mut fragment = raw_v4();
-    fragment[6] = 0x20;
+    fragment[7] = 1;
     assert_eq!(whole(101, &fragment), Err(Aside::Ipv4Fragment));
+    assert_eq!(whole(101, &fragmented_v6(8)), Err(Aside::Ipv6Fragment));
     let mut udp = Vec::new();
     PacketBuilder::ipv4(V4.0, V4.1, 64).udp(1, 2).write(&mut udp, b"x").unwrap();
     assert_eq!(whole(101, &udp), Err(Aside::NotTcp));
@@ -215,4 +238,37 @@ fn the_window_scale_is_read_from_a_syn_and_is_at_most_14() {
         whole(101, &packet).unwrap().window_scale
     };
     assert_eq!((scaled(7), scaled(200)), (7, 14));
+}
+
+proptest! {
+    /// Whatever comes, for whatever link type, is a segment within the frame or has a reason.
+    #[test]
+    fn no_frame_is_too_strange(
+        link_type in prop::sample::select(vec![0_u32, 1, 9, 50, 51, 101, 113, 229, 276, 147]),
+        start in prop::sample::select(vec![0_usize, 1, 2, 3]),
+        noise: Vec<u8>,
+        places in prop::collection::vec((0_usize..80, any::<u8>()), 0..6),
+        kept in 0_usize..200,
+        original: u32,
+    ) {
+        let mut frame = match start {
+            0 => raw_v4(),
+            1 => raw_v6(),
+            2 => built!(PacketBuilder::ethernet2(MACS.0, MACS.1).ipv4(V4.0, V4.1, 64)),
+            _ => Vec::new(),
+        };
+        frame.extend(noise);
+        for (place, byte) in places {
+            if let Some(at) = frame.get_mut(place) {
+                *at = byte;
+            }
+        }
+        frame.truncate(kept);
+        if let Ok(segment) = segment(LinkType::from_number(link_type), &frame, original) {
+            prop_assert!(frame.as_ptr_range().contains(&segment.payload.as_ptr()) || segment.payload.is_empty());
+            prop_assert!(segment.payload.len() <= frame.len());
+            let sent = segment.payload.len().checked_add(usize::try_from(segment.cut).unwrap());
+            prop_assert!(sent.unwrap() <= frame.len().max(usize::try_from(original).unwrap()));
+        }
+    }
 }
