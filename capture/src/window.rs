@@ -1,9 +1,9 @@
-//! A buffer over a savefile's descriptor: the bytes that were read and are not yet used.
+//! A buffer over a savefile: the bytes that were read and are not yet used.
 
+use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use nix::errno::Errno;
-use nix::unistd::read;
+use crate::source::Source;
 
 /// What is read at once: large enough that system calls cost nothing, small enough to stay in cache.
 const READ: usize = 256 * 1024;
@@ -11,7 +11,7 @@ const READ: usize = 256 * 1024;
 /// The window.
 #[derive(Debug)]
 pub struct Window {
-    file: OwnedFd,
+    source: Source,
     buffer: Vec<u8>,
     start: usize,
     end: usize,
@@ -20,7 +20,7 @@ pub struct Window {
 impl Window {
     /// A window at the start of `file`.
     pub fn new(file: OwnedFd) -> Self {
-        Self { file, buffer: vec![0; READ], start: 0, end: 0 }
+        Self { source: Source::new(file), buffer: vec![0; READ], start: 0, end: 0 }
     }
 
     /// The bytes that were read and are not yet used.
@@ -35,10 +35,11 @@ impl Window {
         self.start = self.start.saturating_add(used).min(self.end);
     }
 
-    /// Makes room for `total` bytes in all and reads what there is; whether that was anything.
+    /// Makes room for `total` bytes in all and reads what there is, once, as poll(2) has allowed; false at
+    /// the end of the file. There may be nothing new where compressed bytes came that make no others yet.
     ///
     /// The buffer grows no faster than the file delivers, whatever length the file claims.
-    pub fn fill(&mut self, total: usize) -> Result<bool, Errno> {
+    pub fn fill(&mut self, total: usize) -> io::Result<bool> {
         self.buffer.copy_within(self.start..self.end, 0);
         self.end = self.end.saturating_sub(self.start);
         self.start = 0;
@@ -46,22 +47,21 @@ impl Window {
             self.buffer.resize(self.buffer.len().saturating_mul(2).min(total), 0);
         }
         let room = self.buffer.get_mut(self.end..).unwrap_or_default();
-        loop {
-            match read(&self.file, room) {
-                Ok(count) => {
-                    self.end = self.end.saturating_add(count);
-                    return Ok(count > 0);
-                }
-                Err(Errno::EINTR) => {}
-                Err(errno) => return Err(errno),
+        self.source.grant();
+        match self.source.read(room) {
+            Ok(count) => {
+                self.end = self.end.saturating_add(count);
+                Ok(count > 0)
             }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(true),
+            Err(error) => Err(error),
         }
     }
 }
 
 impl AsFd for Window {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.file.as_fd()
+        self.source.as_fd()
     }
 }
 

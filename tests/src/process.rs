@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::subject::EXECUTABLES;
+
 /// A process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Process {
     /// Its number.
     pub pid: i32,
-    /// The name of its executable, as far as it can be read.
+    /// The name of its executable, if it is one of ours; else as much of it as the kernel keeps.
     pub executable: String,
 }
 
@@ -24,9 +26,7 @@ impl Process {
             let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
             let Some(status) = status(pid) else { continue };
             if status.get("PPid").is_some_and(|number| number.parse() == Ok(parent)) {
-                let path = std::fs::read_link(entry.path().join("exe")).unwrap_or_default();
-                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                found.push(Self { pid, executable: name });
+                found.push(Self { pid, executable: whole_name(&status["Name"]) });
             }
         }
         found
@@ -82,6 +82,13 @@ impl Process {
     fn path(&self, name: &str) -> PathBuf {
         Path::new("/proc").join(self.pid.to_string()).join(name)
     }
+}
+
+/// The kernel keeps fifteen bytes of a name, and lets nobody but root see where a process that hides itself
+/// was started from.
+fn whole_name(kept: &str) -> String {
+    let ours = EXECUTABLES.into_iter().find(|name| name.get(..15).unwrap_or(name) == kept);
+    ours.unwrap_or(kept).to_owned()
 }
 
 fn status(pid: i32) -> Option<BTreeMap<String, String>> {

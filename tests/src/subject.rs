@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// The names of all executables of ours.
-const EXECUTABLES: [&str; 4] = ["tcpflow", "tcpflow-capture", "tcpflow-reassembler", "tcpflow-writer"];
+pub const EXECUTABLES: [&str; 4] = ["tcpflow", "tcpflow-capture", "tcpflow-reassembler", "tcpflow-writer"];
 
 /// The program under test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
