@@ -16,6 +16,7 @@ mod relay;
 mod resolution;
 mod run;
 mod savefile;
+mod source;
 mod sys;
 mod window;
 

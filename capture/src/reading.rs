@@ -1,5 +1,8 @@
 //! Reading savefiles, confined: their records go to the relay, what is wrong with them to the user.
 
+use std::io;
+
+use nix::errno::Errno;
 use nix::poll::PollTimeout;
 use pcap::BpfProgram;
 use proto::frame::Frame;
@@ -142,6 +145,11 @@ fn fill(window: &mut Window, need: Need, relay: &mut Relay<'_>) -> Result<bool, 
         Woken::Timeout => Ok(true),
         Woken::Ready => window
             .fill(need.total())
-            .map_err(|errno| Halt::Broken(format!("error reading dump file: {}", errno.desc()))),
+            .map_err(|error| Halt::Broken(format!("error reading dump file: {}", words(&error)))),
     }
+}
+
+/// An error in the system's words where it is the system's, without its number.
+fn words(error: &io::Error) -> String {
+    error.raw_os_error().map_or_else(|| error.to_string(), |number| Errno::from_raw(number).desc().to_owned())
 }
