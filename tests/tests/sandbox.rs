@@ -22,6 +22,7 @@ fn main() -> ExitCode {
         the_xml_report_tells_it_too,
         best_effort_goes_on_without_landlock_and_says_so,
         best_effort_uses_what_there_is,
+        namespaces_are_entered_where_the_system_allows_them,
         off_is_off,
         an_unknown_mode_is_refused,
     ];
@@ -128,6 +129,19 @@ fn best_effort_uses_what_there_is() {
     for (role, layers) in told(&outcome) {
         assert!(layers.contains(&("namespaces".to_owned(), false)), "{role}: {layers:?}");
         assert!(layers.contains(&("landlock".to_owned(), true)), "{role}: {layers:?}");
+    }
+    assert_eq!(bench.flows("out").len(), 2);
+}
+
+/// The one layer that the default does without: a container may forbid it, and all others hold without it.
+fn namespaces_are_entered_where_the_system_allows_them() {
+    let bench = bench();
+    let outcome = without(&bench, &["unshare=EPERM"], &["--sandbox-report"]).expect(0);
+    for (role, layers) in told(&outcome) {
+        assert!(layers.contains(&("namespaces".to_owned(), false)), "{role}: {layers:?}");
+        for layer in ["landlock", "seccomp", "NoNewPrivs"] {
+            assert!(layers.contains(&(layer.to_owned(), true)), "{role}: {layer}: {layers:?}");
+        }
     }
     assert_eq!(bench.flows("out").len(), 2);
 }
