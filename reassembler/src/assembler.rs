@@ -7,8 +7,8 @@
 
 use std::ops::Range;
 
-/// The most islands that are kept for one stream (16 bytes each).
-pub const MAX_ISLANDS: usize = 512;
+/// The most islands that are kept for one stream, 16 bytes each: with the one too many, 8 KiB.
+pub const MAX_ISLANDS: usize = 511;
 
 /// The ranges received, as offsets in bytes from the start of the stream.
 ///

@@ -59,6 +59,7 @@ impl<S: Sink> Connections<S> {
         self.outlet.ledger.frame();
         self.outlet.ledger.segment(segment.payload.len());
         self.close_idle(frame.time)?;
+        self.make_room()?;
         let Some(handle) = self.table.find(&segment.key) else {
             return self.begin(segment, frame);
         };
@@ -90,7 +91,6 @@ impl<S: Sink> Connections<S> {
         if !segment.syn && segment.payload.is_empty() && segment.cut == 0 {
             return Ok(());
         }
-        self.make_room()?;
         let id = FlowId(self.outlet.ledger.flow_opened());
         let session = self.session(segment);
         let (source_mac, destination_mac) = segment.link.macs.unzip();
@@ -187,6 +187,7 @@ impl<S: Sink> Connections<S> {
     }
 
     /// Evicts until one more flow fits: closed ones, then half-open ones, then those silent the longest.
+    /// Flows also grow without any new one, so this comes before every segment; mostly it finds room.
     fn make_room(&mut self) -> Result<(), Error> {
         while self.table.count(Class::HalfOpen) >= self.max_half_open {
             self.evict(Class::HalfOpen)?;

@@ -15,6 +15,10 @@ use crate::sink::Sink;
 /// How far before the bytes seen so far a late SYN may lie: the largest window it can offer, unscaled.
 const LATE_SYN: i64 = 65_535;
 
+/// Bytes of files that shifts may move: so many for any flow, and so many for each byte that it stored.
+/// Whoever sends a stream backwards, byte by byte, must not make the writer copy it with every packet.
+const SHIFT_WORK: (u64, u64) = (1 << 20, 32);
+
 /// One direction of one connection.
 #[derive(Debug)]
 pub struct Flow {
@@ -32,6 +36,8 @@ pub struct Flow {
     fin: Option<u64>,
     bytes: Assembler,
     stored: u64,
+    /// Bytes moved by shifts.
+    moved: u64,
     cut: u64,
     /// What this side accepts from the other.
     offer: Offer,
@@ -66,6 +72,7 @@ impl Flow {
             fin: None,
             bytes: Assembler::default(),
             stored: 0,
+            moved: 0,
             cut: 0,
             offer: Offer::default(),
             last: time,
@@ -240,11 +247,14 @@ impl Flow {
         Ok(())
     }
 
-    /// Makes room before offset 0; false if that cannot be.
+    /// Makes room before offset 0; false if that cannot be, or would be too much work.
     fn shift<S: Sink>(&mut self, by: u64, outlet: &mut Outlet<S>) -> Result<bool, Error> {
-        if !self.bytes.shift(by) {
+        let moved = self.moved.saturating_add(self.size);
+        let (any, each) = SHIFT_WORK;
+        if moved > self.stored.saturating_mul(each).saturating_add(any) || !self.bytes.shift(by) {
             return Ok(false);
         }
+        self.moved = moved;
         self.sequence.shift(by);
         self.fin = self.fin.map(|fin| fin.saturating_add(by));
         if self.reach > 0 {

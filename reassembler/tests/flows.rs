@@ -303,3 +303,42 @@ fn islands_are_bounded_and_what_is_given_up_is_told() {
     assert_eq!(flow.conflicts, 2);
     assert_eq!(flow.close.as_ref().unwrap().missing, 4 + 1999 * 2 - 2);
 }
+
+#[test]
+fn islands_count_as_memory() {
+    let plan = ReassemblerPlan { max_memory: MIB, ..plan() };
+    let mut capture = Capture::new(&plan, ETHERNET);
+    for port in 1..=200 {
+        capture.tcp(&client(0, "", b"a").port(port));
+    }
+    for island in 1..500_u32 {
+        for port in 1..=200 {
+            capture.tcp(&client(2 * island, "", b"a").port(port));
+        }
+    }
+    let output = capture.end();
+    assert!(output.flows.iter().any(|flow| flow.ending() == FlowEnding::Evicted));
+    assert_eq!(output.totals.stored, 200 * 500);
+}
+
+#[test]
+fn a_stream_sent_backwards_is_put_in_order() {
+    let segments: Vec<Tcp> = (0..60_u32).rev().map(|at| client(at * 1400, "", &[at as u8; 1400])).collect();
+    let output = run(&plan(), &segments);
+    let expected: Vec<u8> = (0..60).flat_map(|at| [at; 1400]).collect();
+    assert_eq!(output.files(), [expected]);
+    assert_eq!(output.flows[0].shifts, 59);
+}
+
+#[test]
+fn backwards_byte_by_byte_is_too_much_work() {
+    let mut capture = Capture::new(&plan(), ETHERNET);
+    capture.tcp(&client(1_000_000, "", &[7; 60_000]));
+    for before in 1..200 {
+        capture.tcp(&client(1_000_000 - before, "", b"xx"));
+    }
+    let output = capture.end();
+    let shifts = output.flows[0].shifts;
+    assert!((40..60).contains(&shifts), "{shifts}");
+    assert!(output.payload_aside("before_start") > 100);
+}
