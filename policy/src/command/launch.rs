@@ -1,5 +1,6 @@
 //! Starts the roles: exec, an empty environment, the descriptors of the manifest and no others, a plan.
 
+use std::ffi::OsString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -12,6 +13,7 @@ use nix::sys::socket::{
 use policy::{Role, manifest};
 use proto::control::{RoleState, ToRole};
 use proto::limits::MAX_DATAGRAM;
+use proto::plan::Plan;
 
 use super::error::Error;
 use super::identity::Identities;
@@ -41,32 +43,17 @@ pub fn start(settings: &Settings, identities: &Identities, places: Places) -> Re
         Input::Live { .. } => (Role::CaptureLive, &[][..]),
         Input::Savefiles(files) => (Role::CaptureFiles, files.as_slice()),
     };
-    let stdin = inputs.iter().any(|name| name == "-");
     let plan = |role| plans::of(role, settings, identities, &places);
     let (capture_plan, reassembler_plan, writer_plan) =
         (plan(role), plan(Role::Reassembler), plan(Role::Writer));
-    let mut writer_descriptors = vec![(writer_in, manifest::DATA_IN), (places.directory, manifest::OUTPUT)];
-    writer_descriptors.extend(places.report.map(|file| (OwnedFd::from(file), manifest::REPORT)));
-
-    // The writer first: its confinement takes longest.
-    let writer = spawn(Role::Writer, writer_descriptors, false)?;
-    writer.tell(&ToRole::Plan(Box::new(writer_plan)))?;
-    let reassembler = spawn(
-        Role::Reassembler,
-        vec![(reassembler_in, manifest::DATA_IN), (reassembler_out, manifest::DATA_OUT)],
-        false,
-    )?;
-    reassembler.tell(&ToRole::Plan(Box::new(reassembler_plan)))?;
-    let capture = spawn(role, vec![(capture_out, manifest::DATA_OUT)], stdin)?;
-    capture.tell(&ToRole::Plan(Box::new(capture_plan)))?;
-    for name in inputs {
-        capture.tell(&ToRole::Input(name.as_encoded_bytes().to_vec()))?;
-    }
-    let roles = Roles { processes: vec![capture, reassembler, writer] };
-    for process in &roles.processes {
-        process.tell(&ToRole::Confine)?;
-    }
-    Ok(roles)
+    // Capture first: it takes longest to get ready, with libpcap to load and filters to compile.
+    let capture = begin(role, vec![(capture_out, manifest::DATA_OUT)], inputs, capture_plan)?;
+    let between = vec![(reassembler_in, manifest::DATA_IN), (reassembler_out, manifest::DATA_OUT)];
+    let reassembler = begin(Role::Reassembler, between, &[], reassembler_plan)?;
+    let mut last = vec![(writer_in, manifest::DATA_IN), (places.directory, manifest::OUTPUT)];
+    last.extend(places.report.map(|file| (OwnedFd::from(file), manifest::REPORT)));
+    let writer = begin(Role::Writer, last, &[], writer_plan)?;
+    Ok(Roles { processes: vec![capture, reassembler, writer] })
 }
 
 impl Roles {
@@ -82,6 +69,22 @@ impl Roles {
     pub fn stop(&self) -> Result<(), Error> {
         self.processes.first().map_or(Ok(()), |capture| capture.tell(&ToRole::Stop))
     }
+}
+
+/// Starts one role, tells it what it is to do, and has it confine itself.
+fn begin(
+    role: Role,
+    descriptors: Vec<(OwnedFd, i32)>,
+    inputs: &[OsString],
+    plan: Plan,
+) -> Result<Process, Error> {
+    let process = spawn(role, descriptors, inputs.iter().any(|name| name == "-"))?;
+    process.tell(&ToRole::Plan(Box::new(plan)))?;
+    for name in inputs {
+        process.tell(&ToRole::Input(name.as_encoded_bytes().to_vec()))?;
+    }
+    process.tell(&ToRole::Confine)?;
+    Ok(process)
 }
 
 fn spawn(role: Role, descriptors: Vec<(OwnedFd, i32)>, stdin: bool) -> Result<Process, Error> {
