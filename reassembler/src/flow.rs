@@ -7,6 +7,7 @@ use proto::time::Timestamp;
 use crate::Error;
 use crate::assembler::{Assembler, Bytes};
 use crate::decode::Segment;
+use crate::extent::Extent;
 use crate::offer::Offer;
 use crate::outlet::Outlet;
 use crate::sequence::Sequence;
@@ -28,17 +29,12 @@ pub struct Flow {
     sequence: Sequence,
     /// Whether the SYN was seen, so that nothing can precede offset 0.
     syn: bool,
-    /// Offset after the last byte captured.
-    size: u64,
-    /// Offset after the last byte that was on the wire: `size`, or more if the snap length cut it off.
-    reach: u64,
+    extent: Extent,
     /// Offset of the FIN.
     fin: Option<u64>,
     bytes: Assembler,
-    stored: u64,
     /// Bytes moved by shifts.
     moved: u64,
-    cut: u64,
     /// What this side accepts from the other.
     offer: Offer,
     last: Timestamp,
@@ -67,13 +63,10 @@ impl Flow {
             session,
             sequence: Sequence::new(first_byte(segment)),
             syn: segment.syn,
-            size: 0,
-            reach: 0,
+            extent: Extent::default(),
             fin: None,
             bytes: Assembler::default(),
-            stored: 0,
             moved: 0,
-            cut: 0,
             offer: Offer::default(),
             last: time,
             packets: 0,
@@ -99,7 +92,7 @@ impl Flow {
     /// Whether payload came.
     #[must_use]
     pub fn has_payload(&self) -> bool {
-        self.reach > 0
+        self.extent.reach() > 0
     }
 
     /// Bytes of heap taken.
@@ -142,7 +135,7 @@ impl Flow {
         let end = offset.saturating_add(i64::from(length(segment)));
         segment.rst
             || length(segment) == 0
-            || (offset >= 0 && u64::try_from(end).is_ok_and(|end| end <= self.reach))
+            || (offset >= 0 && u64::try_from(end).is_ok_and(|end| end <= self.extent.reach()))
     }
 
     /// Takes a segment of this flow in.
@@ -210,17 +203,10 @@ impl Flow {
         let end = offset.saturating_add(i64::from(length(segment)));
         let start = u64::try_from(offset).unwrap_or(0);
         self.send(start, payload, outlet)?;
-        self.end_at(start.saturating_add(size(payload)), u64::try_from(end).unwrap_or(0));
-        Ok(())
-    }
-
-    /// Notes where a segment ended: its captured payload at `captured`, all of it at `end`.
-    fn end_at(&mut self, captured: u64, end: u64) {
-        let cut = end.saturating_sub(captured.max(self.reach));
-        self.cut = self.cut.saturating_add(cut);
-        self.size = self.size.max(captured);
-        self.reach = self.reach.max(end);
+        let end = u64::try_from(end).unwrap_or(0);
+        self.extent.end_at(start.saturating_add(size(payload)), end);
         self.sequence.advance(end);
+        Ok(())
     }
 
     /// Sends payload that begins at `start`, piece by piece of what is known of its place.
@@ -234,7 +220,7 @@ impl Flow {
             let (piece, after) = rest.split_at_checked(length).unwrap_or((rest, &[]));
             match known {
                 Bytes::New => {
-                    self.stored = self.stored.saturating_add(size(piece));
+                    self.extent.store(size(piece));
                     outlet.new_bytes(self.id, &(at..until), piece)?;
                 }
                 Bytes::Known => outlet.known_bytes(self.id, &(at..until), piece)?,
@@ -249,17 +235,16 @@ impl Flow {
 
     /// Makes room before offset 0; false if that cannot be, or would be too much work.
     fn shift<S: Sink>(&mut self, by: u64, outlet: &mut Outlet<S>) -> Result<bool, Error> {
-        let moved = self.moved.saturating_add(self.size);
+        let moved = self.moved.saturating_add(self.extent.size());
         let (any, each) = SHIFT_WORK;
-        if moved > self.stored.saturating_mul(each).saturating_add(any) || !self.bytes.shift(by) {
+        if moved > self.extent.stored().saturating_mul(each).saturating_add(any) || !self.bytes.shift(by) {
             return Ok(false);
         }
         self.moved = moved;
         self.sequence.shift(by);
         self.fin = self.fin.map(|fin| fin.saturating_add(by));
-        if self.reach > 0 {
-            self.size = self.size.saturating_add(by);
-            self.reach = self.reach.saturating_add(by);
+        if self.has_payload() {
+            self.extent.shift(by);
             outlet.shift(self.id, by)?;
         }
         Ok(true)
@@ -271,19 +256,16 @@ impl Flow {
     pub fn heeds_reset(&self, segment: &Segment<'_>, receiver: Option<&Flow>) -> bool {
         let number = first_byte(segment);
         let at_end = u64::try_from(self.sequence.offset(number))
-            .is_ok_and(|offset| offset == self.sequence.expected() || offset == self.reach);
+            .is_ok_and(|offset| offset == self.sequence.expected() || offset == self.extent.reach());
         at_end || receiver.is_none_or(|flow| flow.offer.admits(number))
     }
 
     /// Whether the FIN came and nothing before it is waited for.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.fin.is_some_and(|fin| self.reach >= fin && (self.bytes.reaches(fin) || self.missing() == 0))
-    }
-
-    /// Bytes that were on the wire before the last one seen, and that are neither here nor were cut off.
-    fn missing(&self) -> u64 {
-        self.reach.saturating_sub(self.stored).saturating_sub(self.cut)
+        self.fin.is_some_and(|fin| {
+            self.extent.reach() >= fin && (self.bytes.reaches(fin) || self.extent.missing() == 0)
+        })
     }
 
     /// What there is to say of this flow once it is closed.
@@ -295,9 +277,9 @@ impl Flow {
             packets: self.packets,
             length: self.length,
             captured: (self.captured != self.length).then_some(self.captured),
-            size: self.size,
-            missing: self.missing(),
-            cut: self.cut.min(self.reach.saturating_sub(self.stored)),
+            size: self.extent.size(),
+            missing: self.extent.missing(),
+            cut: self.extent.cut(),
             out_of_order: self.out_of_order,
             violations: self.violations,
             ending,

@@ -11,6 +11,7 @@ pub mod assembler;
 pub mod connections;
 pub mod decode;
 mod error;
+pub mod extent;
 pub mod flow;
 pub mod ledger;
 pub mod offer;
