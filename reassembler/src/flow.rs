@@ -172,7 +172,7 @@ impl Flow {
 
     fn see_syn<S: Sink>(&mut self, segment: &Segment<'_>, outlet: &mut Outlet<S>) -> Result<(), Error> {
         if length(segment) > 0 {
-            self.violations = self.violations.saturating_add(1);
+            self.violation();
         }
         let before = self.sequence.offset(first_byte(segment)).min(0).unsigned_abs();
         if before > 0 {
@@ -198,11 +198,15 @@ impl Flow {
         }
         let before = usize::try_from(offset.min(0).unsigned_abs()).unwrap_or(usize::MAX);
         let before = before.min(segment.payload.len());
-        outlet.ledger.payload_aside("before_start", before);
+        if before > 0 {
+            self.violation();
+            outlet.ledger.payload_aside("before_start", before);
+        }
         let payload = segment.payload.get(before..).unwrap_or_default();
         let end = offset.saturating_add(i64::from(length(segment)));
         let start = u64::try_from(offset).unwrap_or(0);
-        self.send(start, payload, outlet)?;
+        let lawful = before == 0 && !segment.syn;
+        self.send(start, payload, lawful, outlet)?;
         let end = u64::try_from(end).unwrap_or(0);
         self.extent.end_at(start.saturating_add(size(payload)), end);
         self.sequence.advance(end);
@@ -210,7 +214,13 @@ impl Flow {
     }
 
     /// Sends payload that begins at `start`, piece by piece of what is known of its place.
-    fn send<S: Sink>(&mut self, start: u64, payload: &[u8], outlet: &mut Outlet<S>) -> Result<(), Error> {
+    fn send<S: Sink>(
+        &mut self,
+        start: u64,
+        payload: &[u8],
+        lawful: bool,
+        outlet: &mut Outlet<S>,
+    ) -> Result<(), Error> {
         let end = start.saturating_add(size(payload));
         let mut rest = payload;
         let mut at = start;
@@ -223,7 +233,7 @@ impl Flow {
                     self.extent.store(size(piece));
                     outlet.new_bytes(self.id, &(at..until), piece)?;
                 }
-                Bytes::Known => outlet.known_bytes(self.id, &(at..until), piece)?,
+                Bytes::Known => outlet.known_bytes(self.id, &(at..until), piece, lawful)?,
                 Bytes::GivenUp => outlet.ledger.payload_aside("hole_given_up", piece.len()),
             }
             rest = after;

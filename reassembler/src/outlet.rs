@@ -38,19 +38,22 @@ impl<S: Sink> Outlet<S> {
         self.sink.put(&FromReassembler::Data(span(flow, range.start, bytes)), bytes)
     }
 
-    /// Sends bytes for a place that has bytes already.
-    pub fn known_bytes(&mut self, flow: FlowId, range: &Range<u64>, bytes: &[u8]) -> Result<(), Error> {
+    /// Sends bytes for a place that has bytes already. They replace those only if that was asked for, and
+    /// if the segment keeps the rules: neither a SYN again nor one that begins before the stream.
+    pub fn known_bytes(
+        &mut self,
+        flow: FlowId,
+        range: &Range<u64>,
+        bytes: &[u8],
+        lawful: bool,
+    ) -> Result<(), Error> {
         let span = span(flow, range.start, bytes);
-        match self.overlap {
-            Overlap::First => {
-                self.ledger.payload_aside("retransmission", bytes.len());
-                self.sink.put(&FromReassembler::Compare(span), bytes)
-            }
-            Overlap::Last => {
-                self.ledger.stored(bytes.len());
-                self.sink.put(&FromReassembler::Replace(span), bytes)
-            }
+        if lawful && self.overlap == Overlap::Last {
+            self.ledger.stored(bytes.len());
+            return self.sink.put(&FromReassembler::Replace(span), bytes);
         }
+        self.ledger.payload_aside("retransmission", bytes.len());
+        self.sink.put(&FromReassembler::Compare(span), bytes)
     }
 
     /// Tells that all bytes of a flow move towards its end.

@@ -12,7 +12,7 @@
 mod support;
 
 use proto::flow::FlowEnding;
-use proto::plan::ReassemblerPlan;
+use proto::plan::{Overlap, ReassemblerPlan};
 use support::{Capture, ETHERNET, MIB, Tcp, client, plan, run, server};
 
 /// A handshake: the client's stream begins at 101, the server's at 501.
@@ -186,6 +186,7 @@ fn what_precedes_the_syn_has_no_place() {
     let output = run(&plan(), &after_handshake(&[client(99, "", b"?!abc")]));
     assert_eq!(output.flows[0].file(), b"abc");
     assert_eq!(output.payload_aside("before_start"), 2);
+    assert_eq!(output.flows[0].close.as_ref().unwrap().violations, 1);
 }
 
 #[test]
@@ -341,4 +342,16 @@ fn backwards_byte_by_byte_is_too_much_work() {
     let shifts = output.flows[0].shifts;
     assert!((40..60).contains(&shifts), "{shifts}");
     assert!(output.payload_aside("before_start") > 100);
+}
+
+#[test]
+fn only_segments_that_keep_the_rules_replace_what_is_there() {
+    let plan = ReassemblerPlan { overlap: Overlap::Last, ..plan() };
+    let replaced = |segment: Tcp| {
+        let segments = [client(100, "S", b"abc"), client(104, "", b"def"), segment];
+        run(&plan, &segments).flows[0].file()
+    };
+    assert_eq!(replaced(client(101, "", b"XYZ")), b"XYZdef");
+    assert_eq!(replaced(client(100, "S", b"XYZ")), b"abcdef");
+    assert_eq!(replaced(client(100, "", b"WXYZdefghi")), b"abcdefghi");
 }
