@@ -6,6 +6,7 @@
 use std::process::ExitCode;
 
 use tcpflow_tests::capture::{ETHERNET, PCAP_HEADER, PCAP_RECORD, pcap};
+use tcpflow_tests::cases;
 use tcpflow_tests::conversation::{Conversation, START};
 use tcpflow_tests::report::Element;
 use tcpflow_tests::run::Bench;
@@ -19,7 +20,9 @@ const HEADERS: usize = 54;
 
 fn main() -> ExitCode {
     let rows = savefiles().into_iter().chain(captures()).chain(command_lines()).chain(output());
-    suite::main(rows.map(Row::case).collect())
+    let mut all: Vec<Case> = rows.map(Row::case).collect();
+    all.extend(cases![&[Need::Ours("it leaves its report open")]; a_run_that_cannot_begin_closes_its_report]);
+    suite::main(all)
 }
 
 /// One thing that cannot be right.
@@ -113,6 +116,19 @@ fn bench() -> Bench {
         .mode("secret", 0o600)
         .folder("closed", 0o755)
         .folder("open", 0o777)
+}
+
+/// Whichever process is how far when one of them gives up.
+fn a_run_that_cannot_begin_closes_its_report() {
+    let bench = bench();
+    for round in 0..20 {
+        let directory = format!("out{round}");
+        let _ = bench.run(&["-r", "good", "-o", &directory, "port", "zzz"]).finish().expect(1);
+        let report = bench.report(&format!("{directory}/report.xml"));
+        assert_eq!(report.all("interrupted").len(), 1, "round {round}");
+    }
+    let _ = bench.run(&["-r", "good", "-o", "out", "-X", "x.xml", "port", "zzz"]).finish().expect(1);
+    assert_eq!(bench.report("x.xml").all("interrupted").len(), 1);
 }
 
 fn savefiles() -> Vec<Row> {

@@ -35,6 +35,9 @@ pub enum Error {
         /// What the kernel said.
         errno: Errno,
     },
+    /// Another process could not begin, or this one was not confined as it has to be.
+    #[error("the run ended before it began")]
+    NotBegun,
     /// The reassembler died.
     #[error("tcpflow-reassembler ended without saying why")]
     Unfinished,

@@ -33,10 +33,12 @@ pub fn run(control: &Control) -> Result<Done, Error> {
 
     let layers = sandbox::enter(Role::Writer, &plan.confinement, None)?;
     let report = begin_report(&plan, &store, prepared)?;
-    let roles = control.ready(layers)?;
-
     let mut session = Session::new(table, store, report, control);
-    let ended = session.receive_all(&mut batches);
+    let (roles, ended) = match control.ready(layers) {
+        Ok(roles) => (roles, session.receive_all(&mut batches)),
+        Err(channel::Error::Gone) => (Vec::new(), Err(Error::NotBegun)),
+        Err(e) => (Vec::new(), Err(e.into())),
+    };
     session.finish(ended, Run { roles, begun, open_files_at_end: 0 })
 }
 

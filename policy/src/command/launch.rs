@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use command_fds::{CommandFdExt, FdMapping};
 use nix::sys::socket::sockopt::{SndBuf, SndBufForce};
@@ -24,6 +25,9 @@ use super::{plans, sys};
 
 /// What a data channel may hold, in bytes: a few batches, so that neither end waits for each one.
 const SEND_BUFFER: usize = 4 << 20;
+
+/// How long roles that are let go have to end by themselves.
+const GRACE: Duration = Duration::from_millis(800);
 
 /// Where roles are looked for beside the command, for a build tree, and where a package puts them.
 const PLACES: [&str; 3] = [".", "../libexec/tcpflow", "../lib/tcpflow"];
@@ -63,6 +67,18 @@ impl Roles {
             process.tell(&ToRole::Start(states.to_vec()))?;
         }
         Ok(())
+    }
+
+    /// Lets all go before the start: each finds its control channel closed and ends, the writer after it
+    /// has closed its report.
+    pub fn dismiss(mut self) {
+        for process in &self.processes {
+            process.hang_up();
+        }
+        let deadline = Instant::now().checked_add(GRACE).unwrap_or_else(Instant::now);
+        for process in &mut self.processes {
+            process.wait_until(deadline);
+        }
     }
 
     /// Tells the capture process to end in order.

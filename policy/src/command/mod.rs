@@ -18,6 +18,7 @@ use std::process::ExitCode;
 
 use cli::Request;
 use error::Error;
+use proto::plan::Identity;
 use settings::Settings;
 
 /// Runs tcpflow and gives its exit status: 0 if all went well, 1 if something failed, 2 for a command line
@@ -47,11 +48,25 @@ fn follow(settings: &Settings) -> Result<(), Error> {
     let places = output::prepare(settings, &identities)?;
     let writer = places.writer;
     let mut roles = launch::start(settings, &identities, places)?;
-    let states = attest::all(&mut roles, settings)?;
-    identity::relinquish(&identities, writer)?;
+    let begun = begin(&mut roles, settings, &identities, writer);
+    if let Err(error) = begun {
+        roles.dismiss();
+        return Err(error);
+    }
+    supervise::until_the_end(roles, &signals, settings)
+}
+
+/// Sees that every role is confined, gives up what is left of privilege, and gives the word to start.
+fn begin(
+    roles: &mut launch::Roles,
+    settings: &Settings,
+    identities: &identity::Identities,
+    writer: Option<Identity>,
+) -> Result<(), Error> {
+    let states = attest::all(roles, settings)?;
+    identity::relinquish(identities, writer)?;
     if settings.sandbox_report {
         tell::out(&attest::json(&states)).map_err(Error::Output)?;
     }
-    roles.begin(&states)?;
-    supervise::until_the_end(roles, &signals, settings)
+    roles.begin(&states)
 }

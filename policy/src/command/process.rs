@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
-use nix::sys::socket::{MsgFlags, send};
+use nix::sys::socket::{MsgFlags, Shutdown, send, shutdown};
 use policy::Role;
 use policy::channel;
 use proto::Breach;
@@ -58,6 +58,12 @@ impl Process {
                 Err(e) => return Err(self.start_failed(e.desc())),
             }
         }
+    }
+
+    /// Closes the control channel, in both directions.
+    pub fn hang_up(&self) {
+        // It may be closed already from the other end.
+        let _ = shutdown(self.control.as_raw_fd(), Shutdown::Both);
     }
 
     /// Receives what poll(2) has announced.
