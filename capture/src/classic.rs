@@ -87,15 +87,15 @@ impl Classic {
         let field = |offset| self.order.u32(header, offset).unwrap_or_default();
         let (stored, original) = self.lengths(field(8), field(12));
         self.check(stored)?;
-        // More than the snap length was stored: libpcap keeps as much as that and skips the rest.
-        let captured = stored.min(self.snap_length);
+        // Where more than the snap length was stored, libpcap drops what is beyond it. It was captured: it stays.
         let Some(data) = rest.get(..length(stored)) else {
-            let within = if rest.len() < length(captured) { captured } else { stored };
+            // But the words for a file that ends here are libpcap's.
+            let kept = stored.min(self.snap_length);
+            let within = if rest.len() < length(kept) { kept } else { stored };
             let need = Need { part: Part::Captured, before: self.record_header, length: length(within) };
             return Ok(Step::Need(need));
         };
-        let data = data.get(..length(captured)).unwrap_or(data);
-        let frame = Frame { interface: 0, time: self.time(field(0), field(4)), captured, original };
+        let frame = Frame { interface: 0, time: self.time(field(0), field(4)), captured: stored, original };
         let used = self.record_header.saturating_add(length(stored));
         Ok(Step::Record { used, record: Record::Frame(frame, data) })
     }

@@ -80,11 +80,11 @@ fn old_versions_swap_the_lengths() {
 }
 
 #[test]
-fn more_than_the_snap_length_is_cut_off() {
+fn what_was_stored_beyond_the_snap_length_is_kept() {
     let header = Header { snap_length: 2, ..HEADER }.bytes();
     let records = [record(Little, (1, 0), b"one"), record(Little, (1, 0), b"2")].concat();
     let outcome = run_bytes(&[header, records].concat(), None);
-    assert_eq!(outcome.payloads(), [&b"on"[..], b"2"]);
+    assert_eq!(outcome.payloads(), [&b"one"[..], b"2"]);
     assert_eq!(outcome.relayed.frames[0].0.original, 3);
 }
 
