@@ -6,7 +6,7 @@ use proto::time::Timestamp;
 use crate::bytes::{Order, length};
 use crate::defect::Defect;
 use crate::link::ETHERNET;
-use crate::savefile::{MAX_SNAP_LENGTH, Need, Part, Record, Step, snap_length};
+use crate::record::{MAX_SNAP_LENGTH, Need, Part, Record, Step, snap_length};
 
 const MAGIC: usize = 4;
 const FILE_HEADER: usize = 24;

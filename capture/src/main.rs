@@ -12,6 +12,7 @@ mod link;
 mod live;
 mod pcapng;
 mod reading;
+mod record;
 mod relay;
 mod resolution;
 mod run;

@@ -9,8 +9,8 @@ use proto::time::Timestamp;
 
 use crate::bytes::{Order, length};
 use crate::defect::Defect;
+use crate::record::{MAX_SNAP_LENGTH, Need, Part, Record, Step, snap_length};
 use crate::resolution::Resolution;
-use crate::savefile::{MAX_SNAP_LENGTH, Need, Part, Record, Step, snap_length};
 
 const SECTION_HEADER: u32 = 0x0a0d_0d0a;
 const INTERFACE_DESCRIPTION: u32 = 1;

@@ -12,8 +12,9 @@ use crate::error::Error;
 use crate::filter::Filters;
 use crate::inputs::{Input, Inputs};
 use crate::link;
+use crate::record::{Need, Record, Step};
 use crate::relay::{End, Relay, Woken};
-use crate::savefile::{Need, Record, Savefile, Step};
+use crate::savefile::Savefile;
 use crate::window::Window;
 
 /// Reads all savefiles in their order.
