@@ -139,6 +139,8 @@ impl<'a> Session<'a> {
         if totals.flows != self.table.total() || totals.stored != self.store.sums.received {
             return Err(Breach::Forbidden("totals that do not add up"));
         }
+        self.control.notice(Level::Detail, &format!("Total flows processed: {}", totals.flows));
+        self.control.notice(Level::Detail, &format!("Total packets processed: {}", self.store.sums.packets));
         self.totals = Some(totals);
         Ok(())
     }

@@ -18,6 +18,7 @@ use std::process::ExitCode;
 
 use cli::Request;
 use error::Error;
+use proto::control::Level;
 use proto::plan::Identity;
 use settings::Settings;
 
@@ -46,6 +47,7 @@ fn follow(settings: &Settings) -> Result<(), Error> {
     let signals = signals::Signals::catch()?;
     let identities = identity::Identities::of(settings)?;
     let places = output::prepare(settings, &identities)?;
+    tell::at(Level::Detail, concat!("TCPFLOW version ", env!("CARGO_PKG_VERSION")), settings);
     let writer = places.writer;
     let mut roles = launch::start(settings, &identities, places)?;
     let begun = begin(&mut roles, settings, &identities, writer);

@@ -21,12 +21,17 @@ pub fn out(text: &str) -> std::io::Result<()> {
 
 /// A notice of a role, if the settings let it through.
 pub fn notice(notice: &Notice, settings: &Settings) {
-    let shown = match notice.level {
+    at(notice.level, notice.text.as_str(), settings);
+}
+
+/// A line under tcpflow's name, if the settings let its level through.
+pub fn at(level: Level, text: &str, settings: &Settings) {
+    let shown = match level {
         Level::Error => true,
         Level::Warning => settings.debug >= 1 && !settings.quiet,
         Level::Detail => settings.debug >= 10,
     };
     if shown {
-        line(&format!("tcpflow: {}", notice.text));
+        line(&format!("tcpflow: {text}"));
     }
 }
