@@ -6,37 +6,59 @@ use pcap::Linktype;
 const NULL: u32 = 0;
 /// Ethernet.
 pub const ETHERNET: u32 = 1;
-/// Token ring's number, which tcpflow itself puts into the savefiles it writes.
+/// Token ring; also what tcpflow itself puts into the savefiles it writes.
 const IEEE802: u32 = 6;
-/// PPP with its address and control bytes.
+/// PPP, with its address and control bytes or without.
 const PPP: u32 = 9;
+/// FDDI.
+const FDDI: u32 = 10;
+/// ATM, as `DLT_ATM_RFC1483`.
+const ATM_DLT: u32 = 11;
 /// Raw IP, as `DLT_RAW` on Linux and most BSDs.
 const RAW_DLT: u32 = 12;
 /// Raw IP, as `DLT_RAW` on OpenBSD.
 const RAW_OPENBSD: u32 = 14;
+/// PPP with HDLC-like framing, or Cisco HDLC.
+const PPP_HDLC: u32 = 50;
 /// PPP over Ethernet, from the PPPoE header on.
 const PPP_ETHER: u32 = 51;
+/// ATM with logical link control, RFC 2684.
+const ATM: u32 = 100;
 /// Raw IP.
 const RAW: u32 = 101;
+/// Cisco HDLC.
+const C_HDLC: u32 = 104;
 /// IEEE 802.11.
 const IEEE802_11: u32 = 105;
+/// Frame Relay.
+const FRELAY: u32 = 107;
 /// OpenBSD loopback.
 const LOOP: u32 = 108;
+/// OpenBSD encapsulation interface.
+const ENC: u32 = 109;
 /// Linux cooked capture.
 const LINUX_SLL: u32 = 113;
+/// OpenBSD packet filter log.
+const PFLOG: u32 = 117;
 /// Prism monitor mode header and IEEE 802.11.
 const PRISM: u32 = 119;
+/// ATM as SunATM captures it.
+const SUNATM: u32 = 123;
 /// Radiotap header and IEEE 802.11.
 const RADIOTAP: u32 = 127;
+/// AVS monitor mode header and IEEE 802.11.
+const AVS: u32 = 163;
 /// Raw IPv4.
 const IPV4: u32 = 228;
 /// Raw IPv6.
 const IPV6: u32 = 229;
+/// Linux netfilter log.
+const NFLOG: u32 = 239;
 /// Linux cooked capture, second version.
 const LINUX_SLL2: u32 = 276;
 
 /// All of them, the likeliest first.
-pub const SUPPORTED: [u32; 16] = [
+pub const SUPPORTED: [u32; 27] = [
     ETHERNET,
     LINUX_SLL,
     RAW,
@@ -47,12 +69,23 @@ pub const SUPPORTED: [u32; 16] = [
     RAW_OPENBSD,
     IPV4,
     IPV6,
+    RADIOTAP,
+    IEEE802_11,
+    PRISM,
+    AVS,
     PPP,
+    PPP_HDLC,
     PPP_ETHER,
     IEEE802,
-    IEEE802_11,
-    RADIOTAP,
-    PRISM,
+    NFLOG,
+    PFLOG,
+    ENC,
+    C_HDLC,
+    FRELAY,
+    FDDI,
+    ATM_DLT,
+    ATM,
+    SUNATM,
 ];
 
 /// Whether the reassembler can decode frames of this link type.
@@ -69,6 +102,7 @@ pub fn refusal(link_type: u32, name: &str) -> String {
 pub fn for_compiler(link_type: u32) -> Linktype {
     let number = match link_type {
         RAW | RAW_OPENBSD => RAW_DLT,
+        ATM => ATM_DLT,
         other => other,
     };
     Linktype(i32::try_from(number).unwrap_or(i32::MAX))

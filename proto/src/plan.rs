@@ -107,6 +107,21 @@ pub struct ReassemblerPlan {
     pub tcp_timeout: u64,
     /// Bytes of memory that flows may take.
     pub max_memory: u64,
+    /// `-S decap`: whether packets in tunnels are decoded.
+    pub tunnels: bool,
+    /// What tells flows apart beside addresses and ports.
+    pub separation: Separation,
+}
+
+/// `-S flow_key`: what tells flows apart beside addresses and ports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Separation {
+    /// Nothing.
+    Addresses,
+    /// The tunnel: its kind, and its network, key or endpoint.
+    Tunnel,
+    /// The tunnel, and the innermost VLAN.
+    Vlan,
 }
 
 /// `-S overlap`: which copy of a byte that was sent twice is kept.

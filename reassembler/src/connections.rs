@@ -1,6 +1,6 @@
 //! Which flow a segment belongs to, when flows begin and end, and which go when room runs out.
 
-use proto::flow::{FlowEnding, FlowId, FlowKey, FlowOpen, Totals};
+use proto::flow::{FlowEnding, FlowId, FlowOpen, Totals};
 use proto::frame::{CaptureEnd, Frame};
 use proto::plan::ReassemblerPlan;
 use proto::time::Timestamp;
@@ -10,7 +10,7 @@ use crate::decode::{Aside, Segment};
 use crate::flow::{Flow, Relation};
 use crate::outlet::Outlet;
 use crate::sink::Sink;
-use crate::table::{Class, Handle, Table};
+use crate::table::{Class, Ends, Handle, Table};
 
 /// Closed flows that are remembered.
 const CLOSED: usize = 4096;
@@ -48,7 +48,7 @@ impl<S: Sink> Connections<S> {
         }
     }
 
-    /// Counts a frame without a segment.
+    /// Counts a frame, or one of those in an aggregate, without a segment.
     pub fn aside(&mut self, aside: Aside) {
         self.outlet.ledger.frame();
         self.outlet.ledger.frame_aside(aside.reason());
@@ -60,7 +60,7 @@ impl<S: Sink> Connections<S> {
         self.outlet.ledger.segment(segment.payload.len());
         self.close_idle(frame.time)?;
         self.make_room()?;
-        let Some(handle) = self.table.find(&segment.key) else {
+        let Some(handle) = self.table.find(&Ends::of(segment)) else {
             return self.begin(segment, frame);
         };
         let Some((flow, class)) = self.table.get(handle) else { return Ok(()) };
@@ -104,7 +104,7 @@ impl<S: Sink> Connections<S> {
             start: frame.time,
             client: opens_connection(segment),
         })?;
-        let handle = self.table.insert(segment.key, Flow::new(id, session, segment, frame.time));
+        let handle = self.table.insert(Ends::of(segment), Flow::new(id, session, segment, frame.time));
         match handle {
             Some(handle) => self.go_on(handle, segment, frame),
             None => Ok(()),
@@ -129,7 +129,7 @@ impl<S: Sink> Connections<S> {
     }
 
     fn heeds_reset(&mut self, handle: Handle, segment: &Segment<'_>) -> bool {
-        let back = self.table.find(&reversed(&segment.key)).and_then(|back| self.table.get(back));
+        let back = self.table.find(&Ends::of(segment).reversed()).and_then(|back| self.table.get(back));
         let heeds = self
             .table
             .get(handle)
@@ -143,7 +143,7 @@ impl<S: Sink> Connections<S> {
     /// The number of the connection: that of the flow back, unless this segment opens a new one.
     fn session(&mut self, segment: &Segment<'_>) -> u64 {
         if !opens_connection(segment) {
-            let back = self.table.find(&reversed(&segment.key)).and_then(|back| self.table.get(back));
+            let back = self.table.find(&Ends::of(segment).reversed()).and_then(|back| self.table.get(back));
             if let Some((flow, _)) = back {
                 return flow.session();
             }
@@ -238,13 +238,4 @@ impl<S: Sink> Connections<S> {
 
 fn opens_connection(segment: &Segment<'_>) -> bool {
     segment.syn && segment.acknowledgment.is_none()
-}
-
-fn reversed(key: &FlowKey) -> FlowKey {
-    FlowKey {
-        source: key.destination,
-        destination: key.source,
-        source_port: key.destination_port,
-        destination_port: key.source_port,
-    }
 }

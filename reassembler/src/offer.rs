@@ -37,7 +37,7 @@ impl Offer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decode::Link;
+    use crate::decode::{Link, Overlay};
     use proto::flow::FlowKey;
 
     fn segment(syn: bool, acknowledgment: Option<u32>, window: u16) -> Segment<'static> {
@@ -45,6 +45,7 @@ mod tests {
         Segment {
             link: Link::default(),
             key: FlowKey { source: address, destination: address, source_port: 1, destination_port: 2 },
+            overlay: Overlay::default(),
             sequence: 0,
             acknowledgment,
             window,

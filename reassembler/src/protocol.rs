@@ -9,7 +9,7 @@ use proto::text::Text;
 
 use crate::Error;
 use crate::connections::Connections;
-use crate::decode::{self, LinkType};
+use crate::decode::{Decoder, LinkType};
 use crate::sink::Sink;
 use policy::role::Done;
 
@@ -17,6 +17,7 @@ use policy::role::Done;
 #[derive(Debug)]
 pub struct Conversation<S> {
     state: State,
+    decoder: Decoder,
     connections: Connections<S>,
     done: Done,
 }
@@ -35,7 +36,12 @@ enum State {
 impl<S: Sink> Conversation<S> {
     /// Before the first message.
     pub fn new(plan: &ReassemblerPlan, sink: S) -> Self {
-        Self { state: State::Start, connections: Connections::new(plan, sink), done: Done::Fully }
+        Self {
+            state: State::Start,
+            decoder: Decoder { tunnels: plan.tunnels, separation: plan.separation },
+            connections: Connections::new(plan, sink),
+            done: Done::Fully,
+        }
     }
 
     /// Takes one message; `warn` is told what the user should know.
@@ -53,7 +59,7 @@ impl<S: Sink> Conversation<S> {
             }
             (State::Input(name, links), FromCapture::Interface { link_type, .. }) => {
                 let link = LinkType::from_number(link_type);
-                if link == LinkType::Unknown {
+                if !link.is_known() {
                     warn(&format!("sorry - unknown datalink type {link_type} on interface {name}"));
                     self.done = Done::InPart;
                 }
@@ -75,13 +81,13 @@ impl<S: Sink> Conversation<S> {
     }
 
     fn frame(&mut self, link: LinkType, frame: &Frame, bytes: &[u8]) -> Result<(), Error> {
-        match decode::segment(link, bytes, frame.original) {
-            Ok(segment) => self.connections.segment(&segment, frame),
-            Err(aside) => {
-                self.connections.aside(aside);
-                Ok(())
+        for segment in self.decoder.open(link, bytes, frame.original) {
+            match segment {
+                Ok(segment) => self.connections.segment(&segment, frame)?,
+                Err(aside) => self.connections.aside(aside),
             }
         }
+        Ok(())
     }
 
     /// Where messages for the writer go.

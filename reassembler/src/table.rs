@@ -8,7 +8,37 @@ use std::hash::{BuildHasher, RandomState};
 use hashbrown::HashTable;
 use proto::flow::FlowKey;
 
+use crate::decode::{Overlay, Segment};
 use crate::flow::Flow;
+
+/// What names a flow: its addresses and ports, and the overlay network that these belong to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Ends {
+    /// Addresses and ports.
+    pub key: FlowKey,
+    /// Where they are these.
+    pub overlay: Overlay,
+}
+
+impl Ends {
+    /// Those of the flow that a segment belongs to.
+    #[must_use]
+    pub fn of(segment: &Segment<'_>) -> Self {
+        Self { key: segment.key, overlay: segment.overlay }
+    }
+
+    /// Those of the flow back.
+    #[must_use]
+    pub fn reversed(&self) -> Self {
+        let key = FlowKey {
+            source: self.key.destination,
+            destination: self.key.source,
+            source_port: self.key.destination_port,
+            destination_port: self.key.source_port,
+        };
+        Self { key, overlay: self.overlay }
+    }
+}
 
 /// What may happen to a flow when room or time runs out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +63,7 @@ const GROWTH: usize = 1024;
 
 #[derive(Debug)]
 struct Slot {
-    key: FlowKey,
+    ends: Ends,
     class: Class,
     /// The neighbour that had its last packet later.
     newer: u32,
@@ -109,8 +139,8 @@ impl Table {
 
     /// The flow with these ends.
     #[must_use]
-    pub fn find(&self, key: &FlowKey) -> Option<Handle> {
-        self.index.find(self.hash(key), |slot| self.key_of(*slot) == Some(key)).map(|slot| Handle(*slot))
+    pub fn find(&self, ends: &Ends) -> Option<Handle> {
+        self.index.find(self.hash(ends), |slot| self.ends_of(*slot) == Some(ends)).map(|slot| Handle(*slot))
     }
 
     /// A flow and its class.
@@ -125,14 +155,14 @@ impl Table {
     }
 
     /// Adds a flow; one with the same ends must not be there. None when 2³² flows are.
-    pub fn insert(&mut self, key: FlowKey, flow: Flow) -> Option<Handle> {
-        let slot = Slot { key, class: Class::HalfOpen, newer: NONE, older: NONE, flow };
+    pub fn insert(&mut self, ends: Ends, flow: Flow) -> Option<Handle> {
+        let slot = Slot { ends, class: Class::HalfOpen, newer: NONE, older: NONE, flow };
         let number = self.take_slot(slot)?;
-        let hash = self.hash(&key);
+        let hash = self.hash(&ends);
         let (slots, hasher) = (&self.slots, &self.hasher);
         self.index.insert_unique(hash, number, |other| {
             let other = usize::try_from(*other).ok().and_then(|other| slots.get(other));
-            other.map_or(0, |slot| hash_key(hasher, &slot.key))
+            other.map_or(0, |slot| hash_ends(hasher, &slot.ends))
         });
         self.link(number, Class::HalfOpen);
         Some(Handle(number))
@@ -147,8 +177,8 @@ impl Table {
     /// Takes a flow out.
     pub fn remove(&mut self, handle: Handle) {
         self.unlink(handle.0);
-        let Some(key) = self.key_of(handle.0).copied() else { return };
-        let hash = self.hash(&key);
+        let Some(ends) = self.ends_of(handle.0).copied() else { return };
+        let hash = self.hash(&ends);
         if let Ok(entry) = self.index.find_entry(hash, |slot| *slot == handle.0) {
             entry.remove();
         }
@@ -214,12 +244,12 @@ impl Table {
         self.slots.get_mut(usize::try_from(number).ok()?)
     }
 
-    fn key_of(&self, number: u32) -> Option<&FlowKey> {
-        self.slot(number).map(|slot| &slot.key)
+    fn ends_of(&self, number: u32) -> Option<&Ends> {
+        self.slot(number).map(|slot| &slot.ends)
     }
 
-    fn hash(&self, key: &FlowKey) -> u64 {
-        hash_key(&self.hasher, key)
+    fn hash(&self, ends: &Ends) -> u64 {
+        hash_ends(&self.hasher, ends)
     }
 
     fn list(&self, class: Class) -> &List {
@@ -239,6 +269,6 @@ impl Table {
     }
 }
 
-fn hash_key(hasher: &RandomState, key: &FlowKey) -> u64 {
-    hasher.hash_one(key)
+fn hash_ends(hasher: &RandomState, ends: &Ends) -> u64 {
+    hasher.hash_one(ends)
 }

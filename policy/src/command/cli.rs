@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use proto::plan::{Overlap, SandboxMode};
+use proto::plan::{Overlap, SandboxMode, Separation};
 use proto::template::Template;
 
 use super::error::Error;
@@ -151,11 +151,13 @@ fn valued(name: &'static str, letter: char, value: &'static str) -> Arg {
 }
 
 /// The names that `-S` knows.
-const SETTINGS: [&str; 7] = [
+const SETTINGS: [&str; 9] = [
     "tdelta",
     "tcp_timeout",
     "overlap",
     "max_memory",
+    "decap",
+    "flow_key",
     "buffer_size",
     "packet-buffer-timeout",
     "enable_report",
@@ -185,6 +187,8 @@ fn settings(matches: &ArgMatches, command_line: String) -> Result<Settings, Erro
         time_delta: set.time_delta,
         tcp_timeout: set.tcp_timeout,
         max_memory: set.max_memory,
+        tunnels: set.tunnels,
+        separation: set.separation,
         user,
         chroot,
         debug,
@@ -268,6 +272,8 @@ struct Set {
     tcp_timeout: u64,
     overlap: Overlap,
     max_memory: u64,
+    tunnels: bool,
+    separation: Separation,
     buffer_size: u32,
     packet_buffer_timeout: u32,
     report_enabled: bool,
@@ -280,6 +286,8 @@ impl Set {
             tcp_timeout: 0,
             overlap: Overlap::First,
             max_memory: MAX_MEMORY,
+            tunnels: true,
+            separation: Separation::Tunnel,
             buffer_size: BUFFER_SIZE,
             packet_buffer_timeout: PACKET_BUFFER_TIMEOUT,
             report_enabled: true,
@@ -302,6 +310,8 @@ impl Set {
             "tcp_timeout" => self.tcp_timeout = parsed(name, value)?,
             "overlap" => self.overlap = overlap(value)?,
             "max_memory" => self.max_memory = within(name, value, 1..=1_048_576)?,
+            "decap" => self.tunnels = decap(value)?,
+            "flow_key" => self.separation = separation(value)?,
             "buffer_size" => self.buffer_size = within(name, value, 1..=2047)?,
             "packet-buffer-timeout" => self.packet_buffer_timeout = within(name, value, 1..=60_000)?,
             // As tcpflow reads it: these say no, everything else yes.
@@ -320,6 +330,23 @@ fn overlap(value: &str) -> Result<Overlap, Error> {
         "first" => Ok(Overlap::First),
         "last" => Ok(Overlap::Last),
         other => Err(Error::Told(format!("-S overlap={other}: first or last"))),
+    }
+}
+
+fn decap(value: &str) -> Result<bool, Error> {
+    match value {
+        "yes" => Ok(true),
+        "no" => Ok(false),
+        other => Err(Error::Told(format!("-S decap={other}: yes or no"))),
+    }
+}
+
+fn separation(value: &str) -> Result<Separation, Error> {
+    match value {
+        "addresses" => Ok(Separation::Addresses),
+        "tunnel" => Ok(Separation::Tunnel),
+        "vlan" => Ok(Separation::Vlan),
+        other => Err(Error::Told(format!("-S flow_key={other}: addresses, tunnel or vlan"))),
     }
 }
 

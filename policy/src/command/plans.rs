@@ -70,6 +70,8 @@ fn reassembler(settings: &Settings, identities: &Identities) -> ReassemblerPlan 
         time_delta: settings.time_delta,
         tcp_timeout: settings.tcp_timeout,
         max_memory,
+        tunnels: settings.tunnels,
+        separation: settings.separation,
     }
 }
 

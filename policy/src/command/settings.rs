@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use proto::plan::{Overlap, SandboxMode};
+use proto::plan::{Overlap, SandboxMode, Separation};
 
 /// A run as the command line asks for it.
 #[derive(Debug, Clone)]
@@ -36,6 +36,10 @@ pub struct Settings {
     pub tcp_timeout: u64,
     /// `-S max_memory`: MiB that flows may take in the reassembler.
     pub max_memory: u64,
+    /// `-S decap`: whether packets in tunnels are decoded.
+    pub tunnels: bool,
+    /// `-S flow_key`: what tells flows apart beside addresses and ports.
+    pub separation: Separation,
     /// `-U`: the user to become.
     pub user: Option<String>,
     /// `-z`: the directory that paths of output are inside.

@@ -6,11 +6,12 @@ use etherparse::{IpNumber, Ipv4HeaderSlice, Ipv6ExtensionSlice, Ipv6ExtensionsSl
 
 use super::{Aside, Layer};
 
-/// What an IP packet carries, as far as it is TCP.
+/// What an IP packet carries.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Packet<'a> {
     pub(super) source: IpAddr,
     pub(super) destination: IpAddr,
+    pub(super) protocol: IpNumber,
     pub(super) payload: Layer<'a>,
     /// Whether this is the first fragment of a longer packet.
     pub(super) first_fragment: bool,
@@ -42,13 +43,13 @@ fn ipv4(packet: Layer<'_>) -> Result<Packet<'_>, Aside> {
     if header.fragments_offset().value() > 0 {
         return Err(Aside::Ipv4Fragment);
     }
-    let packet = Packet {
+    Ok(Packet {
         source: header.source_addr().into(),
         destination: header.destination_addr().into(),
+        protocol: header.protocol(),
         payload,
         first_fragment: header.more_fragments(),
-    };
-    tcp_only(header.protocol(), packet)
+    })
 }
 
 fn ipv6(packet: Layer<'_>) -> Result<Packet<'_>, Aside> {
@@ -72,13 +73,13 @@ fn ipv6(packet: Layer<'_>) -> Result<Packet<'_>, Aside> {
     if error.is_some() {
         return Err(Aside::TruncatedIpHeader);
     }
-    let packet = Packet {
+    Ok(Packet {
         source: header.source_addr().into(),
         destination: header.destination_addr().into(),
+        protocol,
         payload: payload.after(extensions.slice().len()).ok_or(Aside::TruncatedIpHeader)?,
         first_fragment: more_fragments,
-    };
-    tcp_only(protocol, packet)
+    })
 }
 
 /// Offset and more-fragments flag of the fragment header (RFC 8200, 4.5), if there is one.
@@ -87,8 +88,4 @@ fn fragment(extensions: &Ipv6ExtensionsSlice<'_>) -> Option<(u16, bool)> {
         let Ipv6ExtensionSlice::Fragment(header) = extension else { return None };
         Some((header.fragment_offset().value(), header.more_fragments()))
     })
-}
-
-fn tcp_only(protocol: IpNumber, packet: Packet<'_>) -> Result<Packet<'_>, Aside> {
-    if protocol == IpNumber::TCP { Ok(packet) } else { Err(Aside::NotTcp) }
 }

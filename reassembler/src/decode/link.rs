@@ -1,115 +1,97 @@
-//! The table of link types: how far each one's header reaches and what follows it.
+//! The table of link types, and the headers that only captures have.
 //!
 //! Numbers and layouts as in the registry of link-layer header types, <https://www.tcpdump.org/linktypes.html>.
 
-use super::{Aside, Layer, Link};
+use super::header::{Header, Step};
+use super::layer::Layer;
+use super::{Aside, ethernet};
 
 /// How the frames of an interface begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LinkType {
-    /// An IP packet, without any header before it.
-    Raw,
-    /// Four bytes of address family (`NULL`, `LOOP`). Families differ among systems; the packet itself says
-    /// which IP it is.
-    Family,
-    /// Ethernet II.
-    Ethernet,
-    /// PPP, with or without HDLC-like framing (RFC 1662).
-    Ppp,
-    /// PPP over Ethernet, from the PPPoE header on (RFC 2516).
-    PppEther,
-    /// Linux "cooked" capture.
-    LinuxSll,
-    /// Linux "cooked" capture, version 2.
-    LinuxSll2,
-    /// Nothing that is known here.
-    Unknown,
-}
-
-const ETHERTYPE_IPV4: u16 = 0x0800;
-const ETHERTYPE_IPV6: u16 = 0x86dd;
-/// 802.1Q, 802.1ad, and what was used for the outer tag before it.
-const ETHERTYPE_TAGS: [u16; 3] = [0x8100, 0x88a8, 0x9100];
-/// Protocol numbers of IPv4 and IPv6 in PPP, compressed (RFC 1661, 6.5) and not.
-const PPP_IP: [u16; 2] = [0x0021, 0x0057];
+pub struct LinkType(pub(super) Header);
 
 impl LinkType {
     /// The link type with this number in savefiles, or the `DLT_` that a system uses in its place.
     #[must_use]
     pub fn from_number(number: u32) -> Self {
-        match number {
-            0 | 108 => Self::Family,
-            1 => Self::Ethernet,
-            9 | 50 => Self::Ppp,
-            12 | 14 | 101 | 228 | 229 => Self::Raw,
-            51 => Self::PppEther,
-            113 => Self::LinuxSll,
-            276 => Self::LinuxSll2,
-            _ => Self::Unknown,
-        }
+        Self(match number {
+            0 | 108 => Header::Family,
+            1 => Header::Ethernet,
+            6 => Header::TokenRing,
+            9 | 50 => Header::Ppp,
+            10 => Header::Fddi,
+            11 | 100 => Header::Llc,
+            12 | 14 | 101 | 228 | 229 => Header::Ip,
+            51 => Header::PppEther,
+            104 => Header::CiscoHdlc,
+            105 => Header::Wlan,
+            107 => Header::FrameRelay,
+            109 => Header::Enc,
+            113 => Header::LinuxSll,
+            117 => Header::Pflog,
+            119 => Header::Prism,
+            123 => Header::SunAtm,
+            127 => Header::Radiotap,
+            163 => Header::Avs,
+            239 => Header::Nflog,
+            276 => Header::LinuxSll2,
+            _ => Header::Unknown,
+        })
     }
 
-    /// The IP packet in a frame, and what the link layer says.
-    pub(super) fn open(self, frame: Layer<'_>) -> Result<(Link, Layer<'_>), Aside> {
-        match self {
-            Self::Raw => Ok((Link::default(), frame)),
-            Self::Family => skip(frame, 4),
-            Self::Ethernet => ethernet(frame),
-            Self::Ppp => ppp(frame),
-            Self::PppEther => ppp(frame.after(6).ok_or(Aside::TruncatedLinkHeader)?),
-            Self::LinuxSll => tagged(Link::default(), frame, 14),
-            Self::LinuxSll2 => linux_sll2(frame),
-            Self::Unknown => Err(Aside::UnknownLinkType),
-        }
+    /// Whether its frames can be decoded.
+    #[must_use]
+    pub fn is_known(self) -> bool {
+        self.0 != Header::Unknown
     }
 }
 
-fn skip(frame: Layer<'_>, header: usize) -> Result<(Link, Layer<'_>), Aside> {
-    Ok((Link::default(), frame.after(header).ok_or(Aside::TruncatedLinkHeader)?))
+/// In the place of an Ethertype: an LLC header follows.
+const LINUX_LLC: u16 = 4;
+
+/// Direction, hardware, address, and an Ethertype at the end.
+pub(super) fn linux_sll(frame: Layer<'_>) -> Step<'_> {
+    cooked(frame.number(14)?, frame.skip(16)?)
 }
 
-fn ethernet(frame: Layer<'_>) -> Result<(Link, Layer<'_>), Aside> {
-    let destination = frame.bytes.first_chunk::<6>();
-    let source = frame.bytes.get(6..).and_then(|rest| rest.first_chunk::<6>());
-    let macs = source.copied().zip(destination.copied());
-    tagged(Link { macs, ..Link::default() }, frame, 12)
+/// An Ethertype at the start, interface, hardware, direction, address.
+pub(super) fn linux_sll2(frame: Layer<'_>) -> Step<'_> {
+    cooked(frame.number(0)?, frame.skip(20)?)
 }
 
-/// An Ethertype at `offset`, any number of VLAN tags, and a packet.
-fn tagged(mut link: Link, frame: Layer<'_>, offset: usize) -> Result<(Link, Layer<'_>), Aside> {
-    let mut rest = frame.after(offset).ok_or(Aside::TruncatedLinkHeader)?;
+fn cooked(protocol: u16, rest: Layer<'_>) -> Step<'_> {
+    match protocol {
+        LINUX_LLC => Ok((Header::Llc, rest)),
+        // Other small numbers name what is no protocol at all.
+        0..0x0600 => Err(Aside::NotIp),
+        ethertype => ethernet::follow(ethertype, rest),
+    }
+}
+
+/// Kind of the value that holds the packet.
+const NFLOG_PAYLOAD: u16 = 9;
+
+/// Family, version, resource, and then values of a length and a kind each, aligned to four bytes, in the byte
+/// order of the machine that captured. No kind needs its high byte, which tells that order.
+pub(super) fn nflog(frame: Layer<'_>) -> Step<'_> {
+    let mut rest = frame.skip(4)?;
+    let in_network_order = rest.little(2)? > 0xff;
     loop {
-        let ethertype = number(rest)?;
-        rest = rest.after(2).ok_or(Aside::TruncatedLinkHeader)?;
-        if !ETHERTYPE_TAGS.contains(&ethertype) {
-            return if is_ip(ethertype) { Ok((link, rest)) } else { Err(Aside::NotIp) };
+        let [length, kind] = match in_network_order {
+            true => [rest.number(0)?, rest.number(2)?],
+            false => [rest.little(0)?, rest.little(2)?],
+        };
+        let length = usize::from(length);
+        let value = length.checked_sub(4).ok_or(Aside::NotIp)?;
+        if kind == NFLOG_PAYLOAD {
+            return Ok((Header::Ip, rest.skip(4)?.limited(value)));
         }
-        link.vlan = Some(number(rest)?);
-        rest = rest.after(2).ok_or(Aside::TruncatedLinkHeader)?;
+        rest = rest.skip(length.next_multiple_of(4))?;
     }
 }
 
-fn ppp(frame: Layer<'_>) -> Result<(Link, Layer<'_>), Aside> {
-    // Address and control field, where they were not negotiated away.
-    let frame = if frame.bytes.starts_with(&[0xff, 0x03]) { frame.after(2) } else { Some(frame) };
-    let frame = frame.ok_or(Aside::TruncatedLinkHeader)?;
-    // An odd first byte is a protocol number of one byte: protocol field compression.
-    let (protocol, header) = match frame.bytes.first() {
-        Some(byte) if byte & 1 == 1 => (u16::from(*byte), 1),
-        _ => (number(frame)?, 2),
-    };
-    if PPP_IP.contains(&protocol) { skip(frame, header) } else { Err(Aside::NotIp) }
-}
-
-fn linux_sll2(frame: Layer<'_>) -> Result<(Link, Layer<'_>), Aside> {
-    if is_ip(number(frame)?) { skip(frame, 20) } else { Err(Aside::NotIp) }
-}
-
-fn is_ip(ethertype: u16) -> bool {
-    matches!(ethertype, ETHERTYPE_IPV4 | ETHERTYPE_IPV6)
-}
-
-/// The two bytes at the start, in network order.
-fn number(layer: Layer<'_>) -> Result<u16, Aside> {
-    layer.bytes.first_chunk().map(|bytes| u16::from_be_bytes(*bytes)).ok_or(Aside::TruncatedLinkHeader)
+/// The length of the header, which is padded to a multiple of four bytes.
+pub(super) fn pflog(frame: Layer<'_>) -> Step<'_> {
+    let length = usize::from(frame.byte(0)?);
+    Ok((Header::Ip, frame.skip(length.next_multiple_of(4))?))
 }

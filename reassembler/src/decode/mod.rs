@@ -3,58 +3,39 @@
 //! Nothing here copies or keeps anything. A frame that is no TCP segment is set aside with a reason, and no
 //! length that a packet claims ever reaches beyond what was captured.
 
+mod aside;
+mod envelope;
+mod ethernet;
+mod gre;
+mod header;
 mod ip;
+mod layer;
 mod link;
+mod llc;
+mod mobile;
+mod monitor;
+mod mpls;
+mod overlay;
+mod ppp;
+mod ring;
 mod tcp;
+mod transition;
+mod tunnel;
+mod wan;
+mod wlan;
 
+use etherparse::IpNumber;
 use proto::flow::FlowKey;
 use proto::limits::MAX_FRAME;
+use proto::plan::Separation;
 
+pub use aside::Aside;
+use envelope::Envelope;
+pub use envelope::Overlay;
+use header::{Header, Step};
+use ip::Packet;
+use layer::Layer;
 pub use link::LinkType;
-
-/// Why a frame gives no segment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Aside {
-    /// Its link type is not known.
-    UnknownLinkType,
-    /// It ends within a link-layer header.
-    TruncatedLinkHeader,
-    /// It carries neither IPv4 nor IPv6.
-    NotIp,
-    /// It ends within an IP header.
-    TruncatedIpHeader,
-    /// An IP header contradicts itself.
-    BadIpHeader,
-    /// It is a fragment of an IPv4 packet, and not the first.
-    Ipv4Fragment,
-    /// It is a fragment of an IPv6 packet, and not the first.
-    Ipv6Fragment,
-    /// It carries something else than TCP.
-    NotTcp,
-    /// It ends within a TCP header.
-    TruncatedTcpHeader,
-    /// The TCP header contradicts itself.
-    BadTcpHeader,
-}
-
-impl Aside {
-    /// The reason as an identifier.
-    #[must_use]
-    pub fn reason(self) -> &'static str {
-        match self {
-            Self::UnknownLinkType => "unknown_link_type",
-            Self::TruncatedLinkHeader => "truncated_link_header",
-            Self::NotIp => "not_ip",
-            Self::TruncatedIpHeader => "truncated_ip_header",
-            Self::BadIpHeader => "bad_ip_header",
-            Self::Ipv4Fragment => "ipv4_fragment",
-            Self::Ipv6Fragment => "ipv6_fragment",
-            Self::NotTcp => "not_tcp",
-            Self::TruncatedTcpHeader => "truncated_tcp_header",
-            Self::BadTcpHeader => "bad_tcp_header",
-        }
-    }
-}
 
 /// What the link layer says of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -72,6 +53,8 @@ pub struct Segment<'a> {
     pub link: Link,
     /// Addresses and ports.
     pub key: FlowKey,
+    /// The overlay network that these belong to.
+    pub overlay: Overlay,
     /// Sequence number: of the SYN if there is one, else of the first payload byte.
     pub sequence: u32,
     /// Acknowledgment number, if the ACK flag is set.
@@ -92,35 +75,84 @@ pub struct Segment<'a> {
     pub cut: u32,
 }
 
-/// Bytes of one layer: those captured, and how many more of them were on the wire.
+/// How frames are taken apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Layer<'a> {
-    bytes: &'a [u8],
-    cut: usize,
+pub struct Decoder {
+    /// Whether packets in tunnels are decoded.
+    pub tunnels: bool,
+    /// What tells flows apart beside addresses and ports.
+    pub separation: Separation,
 }
 
-impl<'a> Layer<'a> {
-    /// What follows the first `header` bytes; none if fewer were captured.
-    fn after(self, header: usize) -> Option<Self> {
-        Some(Self { bytes: self.bytes.get(header..)?, cut: self.cut })
+impl Decoder {
+    /// The segments in a frame of which `captured` bytes are there and that was `original` bytes long. One or
+    /// a reason, but for frames that aggregate others (IEEE 802.11).
+    #[must_use]
+    pub fn open<'a>(&self, link_type: LinkType, captured: &'a [u8], original: u32) -> Segments<'a> {
+        let original = usize::try_from(original).unwrap_or(usize::MAX).min(MAX_FRAME);
+        let frame = Layer { bytes: captured, cut: original.saturating_sub(captured.len()) };
+        Segments { decoder: *self, next: Some((link_type.0, frame)), envelope: Envelope::new() }
     }
+}
 
-    /// The first `length` bytes, of which some may have been cut off. The rest is not this layer's.
-    fn limited(self, length: usize) -> Self {
-        match self.bytes.get(..length) {
-            Some(bytes) => Self { bytes, cut: 0 },
-            None => Self { bytes: self.bytes, cut: self.cut.min(length.saturating_sub(self.bytes.len())) },
+/// The segments in a frame.
+#[derive(Debug)]
+pub struct Segments<'a> {
+    decoder: Decoder,
+    next: Option<(Header, Layer<'a>)>,
+    envelope: Envelope<'a>,
+}
+
+impl<'a> Iterator for Segments<'a> {
+    type Item = Result<Segment<'a>, Aside>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let (header, layer) = self.next.take()?;
+        let segment = self.walk(header, layer);
+        if let Some(more) = self.envelope.more.take() {
+            self.envelope = Envelope::new();
+            self.next = Some((Header::Aggregate, more));
+        }
+        Some(segment)
+    }
+}
+
+impl<'a> Segments<'a> {
+    /// Passes headers until there is a segment, or none can be.
+    fn walk(&mut self, mut header: Header, mut layer: Layer<'a>) -> Result<Segment<'a>, Aside> {
+        loop {
+            self.envelope.pass()?;
+            if header == Header::Ip {
+                let packet = ip::open(layer)?;
+                if packet.protocol == IpNumber::TCP {
+                    return tcp::open(self.envelope.link, self.overlay(), &packet);
+                }
+                (header, layer) = self.tunnel(&packet)?;
+            } else {
+                (header, layer) = header.open(layer, &mut self.envelope)?;
+            }
         }
     }
-}
 
-/// Finds the TCP segment in a frame of which `captured` bytes are there and that was `original` bytes long.
-pub fn segment(link_type: LinkType, captured: &[u8], original: u32) -> Result<Segment<'_>, Aside> {
-    let original = usize::try_from(original).unwrap_or(usize::MAX).min(MAX_FRAME);
-    let frame = Layer { bytes: captured, cut: original.saturating_sub(captured.len()) };
-    let (link, packet) = link_type.open(frame)?;
-    let packet = ip::open(packet)?;
-    tcp::open(link, &packet)
+    fn tunnel(&mut self, packet: &Packet<'a>) -> Step<'a> {
+        match (self.decoder.tunnels, packet.first_fragment) {
+            (false, _) => Err(Aside::NotTcp),
+            // The packets in it do not end where it does.
+            (true, true) if packet.source.is_ipv4() => Err(Aside::Ipv4Fragment),
+            (true, true) => Err(Aside::Ipv6Fragment),
+            (true, false) => tunnel::open(packet, &mut self.envelope),
+        }
+    }
+
+    fn overlay(&self) -> Overlay {
+        let Envelope { link, overlay, .. } = self.envelope;
+        match self.decoder.separation {
+            Separation::Addresses => Overlay::default(),
+            Separation::Tunnel => overlay,
+            Separation::Vlan => overlay.in_vlan(link.vlan),
+        }
+    }
 }
 
 #[cfg(test)]

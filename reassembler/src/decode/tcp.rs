@@ -4,12 +4,12 @@ use etherparse::{TcpHeaderSlice, TcpOptionElement};
 use proto::flow::FlowKey;
 
 use super::ip::Packet;
-use super::{Aside, Link, Segment};
+use super::{Aside, Link, Overlay, Segment};
 
 /// The largest shift of a window, RFC 7323, 2.3.
 const MAX_WINDOW_SCALE: u8 = 14;
 
-pub(super) fn open<'a>(link: Link, packet: &Packet<'a>) -> Result<Segment<'a>, Aside> {
+pub(super) fn open<'a>(link: Link, overlay: Overlay, packet: &Packet<'a>) -> Result<Segment<'a>, Aside> {
     use etherparse::err::tcp::HeaderSliceError;
     let header = TcpHeaderSlice::from_slice(packet.payload.bytes).map_err(|error| match error {
         HeaderSliceError::Len(_) => Aside::TruncatedTcpHeader,
@@ -24,6 +24,7 @@ pub(super) fn open<'a>(link: Link, packet: &Packet<'a>) -> Result<Segment<'a>, A
             source_port: header.source_port(),
             destination_port: header.destination_port(),
         },
+        overlay,
         sequence: header.sequence_number(),
         acknowledgment: header.ack().then(|| header.acknowledgment_number()),
         window: header.window_size(),

@@ -4,7 +4,9 @@ use etherparse::{LinuxSllHeader, LinuxSllPacketType, LinuxSllProtocolType, Packe
 
 use proptest::prelude::*;
 
-use super::{Aside, LinkType, Segment, segment};
+use proto::plan::Separation;
+
+use super::{Aside, Decoder, LinkType, Segment};
 
 const V4: ([u8; 4], [u8; 4]) = ([192, 168, 1, 2], [10, 0, 0, 1]);
 const V6: ([u8; 16], [u8; 16]) = ([0x20; 16], [0x30; 16]);
@@ -26,8 +28,15 @@ fn raw_v6() -> Vec<u8> {
     built!(PacketBuilder::ipv6(V6.0, V6.1, 64))
 }
 
+const DECODER: Decoder = Decoder { tunnels: true, separation: Separation::Tunnel };
+
+/// The first segment of a frame.
+fn segment(link_type: u32, captured: &[u8], original: u32) -> Result<Segment<'_>, Aside> {
+    DECODER.open(LinkType::from_number(link_type), captured, original).next().unwrap()
+}
+
 fn whole(link_type: u32, frame: &[u8]) -> Result<Segment<'_>, Aside> {
-    segment(LinkType::from_number(link_type), frame, frame.len().try_into().unwrap())
+    segment(link_type, frame, frame.len().try_into().unwrap())
 }
 
 /// Decodes what should be the segment that `built!` makes.
@@ -143,16 +152,16 @@ fn no_claimed_length_reaches_beyond_what_was_captured() {
 fn what_the_snap_length_cut_off_is_told() {
     let packet = raw_v4();
     for kept in 40..=packet.len() {
-        let segment = segment(LinkType::Raw, &packet[..kept], 47).unwrap();
+        let segment = segment(101, &packet[..kept], 47).unwrap();
         assert_eq!(segment.payload, &b"payload"[..kept - 40]);
         assert_eq!(usize::try_from(segment.cut).unwrap(), 47 - kept);
     }
     // The frame claims more than the packet: the rest would have been padding.
-    assert_eq!(segment(LinkType::Raw, &packet[..42], u32::MAX).unwrap().cut, 5);
+    assert_eq!(segment(101, &packet[..42], u32::MAX).unwrap().cut, 5);
     // The packet claims more than the frame: those bytes never were.
     let mut liar = packet;
     liar[2..4].fill(0xff);
-    assert_eq!(segment(LinkType::Raw, &liar[..42], 47).unwrap().cut, 5);
+    assert_eq!(segment(101, &liar[..42], 47).unwrap().cut, 5);
 }
 
 #[test]
@@ -264,7 +273,7 @@ proptest! {
             }
         }
         frame.truncate(kept);
-        if let Ok(segment) = segment(LinkType::from_number(link_type), &frame, original) {
+        if let Ok(segment) = segment(link_type, &frame, original) {
             prop_assert!(frame.as_ptr_range().contains(&segment.payload.as_ptr()) || segment.payload.is_empty());
             prop_assert!(segment.payload.len() <= frame.len());
             let sent = segment.payload.len().checked_add(usize::try_from(segment.cut).unwrap());

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use etherparse::PacketBuilder;
 use proto::flow::{FlowClose, FlowEnding, FlowId, FlowOpen, FromReassembler, Totals};
 use proto::frame::{CaptureEnd, Ending, Frame, FromCapture};
-use proto::plan::{Confinement, Limits, Overlap, ReassemblerPlan, SandboxMode};
+use proto::plan::{Confinement, Limits, Overlap, ReassemblerPlan, SandboxMode, Separation};
 use proto::text::Text;
 use proto::time::Timestamp;
 use reassembler::protocol::Conversation;
@@ -33,6 +33,8 @@ pub fn plan() -> ReassemblerPlan {
         time_delta: 0,
         tcp_timeout: 0,
         max_memory: 256 * MIB,
+        tunnels: true,
+        separation: Separation::Tunnel,
     }
 }
 
