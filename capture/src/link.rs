@@ -48,6 +48,8 @@ const SUNATM: u32 = 123;
 const RADIOTAP: u32 = 127;
 /// AVS monitor mode header and IEEE 802.11.
 const AVS: u32 = 163;
+/// Juniper's header and Ethernet.
+const JUNIPER_ETHER: u32 = 178;
 /// Raw IPv4.
 const IPV4: u32 = 228;
 /// Raw IPv6.
@@ -58,7 +60,7 @@ const NFLOG: u32 = 239;
 const LINUX_SLL2: u32 = 276;
 
 /// All of them, the likeliest first.
-pub const SUPPORTED: [u32; 27] = [
+pub const SUPPORTED: [u32; 28] = [
     ETHERNET,
     LINUX_SLL,
     RAW,
@@ -86,6 +88,7 @@ pub const SUPPORTED: [u32; 27] = [
     ATM_DLT,
     ATM,
     SUNATM,
+    JUNIPER_ETHER,
 ];
 
 /// Whether the reassembler can decode frames of this link type.

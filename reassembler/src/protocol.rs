@@ -81,13 +81,16 @@ impl<S: Sink> Conversation<S> {
     }
 
     fn frame(&mut self, link: LinkType, frame: &Frame, bytes: &[u8]) -> Result<(), Error> {
-        for segment in self.decoder.open(link, bytes, frame.original) {
-            match segment {
+        let mut opened = self.decoder.open(link, bytes, frame.original);
+        loop {
+            match opened.segment() {
                 Ok(segment) => self.connections.segment(&segment, frame)?,
                 Err(aside) => self.connections.aside(aside),
             }
+            if !opened.advance() {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     /// Where messages for the writer go.

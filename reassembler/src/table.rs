@@ -3,7 +3,8 @@
 //! Everything takes constant time: a keyed hash (an attacker who picks addresses and ports cannot make
 //! entries collide) leads to a slot; slots of one class are linked in the order of their last packet.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::net::IpAddr;
 
 use hashbrown::HashTable;
 use proto::flow::FlowKey;
@@ -12,12 +13,27 @@ use crate::decode::{Overlay, Segment};
 use crate::flow::Flow;
 
 /// What names a flow: its addresses and ports, and the overlay network that these belong to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ends {
     /// Addresses and ports.
     pub key: FlowKey,
     /// Where they are these.
     pub overlay: Overlay,
+}
+
+/// In few and large pieces, because every segment is looked up.
+impl Hash for Ends {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match (self.key.source, self.key.destination) {
+            (IpAddr::V4(source), IpAddr::V4(destination)) => {
+                state.write_u32(source.to_bits());
+                state.write_u32(destination.to_bits());
+            }
+            (source, destination) => (source, destination).hash(state),
+        }
+        state.write_u32(u32::from(self.key.source_port) << 16 | u32::from(self.key.destination_port));
+        self.overlay.hash(state);
+    }
 }
 
 impl Ends {

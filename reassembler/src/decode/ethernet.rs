@@ -28,6 +28,7 @@ const NSH: u16 = 0x894f;
 const MACSEC: u16 = 0x88e5;
 
 /// An Ethernet frame. Its addresses, and none of what was around it, are the link's.
+#[inline]
 pub(super) fn open<'a>(frame: Layer<'a>, envelope: &mut Envelope<'_>) -> Step<'a> {
     // One check for the whole header; most frames are nothing but IP on Ethernet.
     let Some(header) = frame.bytes.first_chunk::<14>() else { return Err(Aside::TruncatedLinkHeader) };
@@ -38,6 +39,7 @@ pub(super) fn open<'a>(frame: Layer<'a>, envelope: &mut Envelope<'_>) -> Step<'a
 }
 
 /// What follows an Ethertype or length field with this value.
+#[inline]
 pub(super) fn follow(field: u16, rest: Layer<'_>) -> Step<'_> {
     match field {
         IPV4 | IPV6 => Ok((Header::Ip, rest)),

@@ -52,6 +52,8 @@ pub(super) enum Header {
     Nflog,
     /// OpenBSD packet filter log.
     Pflog,
+    /// What Juniper's routers put before an Ethernet frame.
+    Juniper,
     /// OpenBSD encapsulation interface.
     Enc,
     /// Four bytes of address family.
@@ -107,6 +109,7 @@ impl Header {
             Self::Avs => monitor::avs(layer),
             Self::Nflog => link::nflog(layer),
             Self::Pflog => link::pflog(layer),
+            Self::Juniper => link::juniper(layer),
             Self::Enc => Ok((Self::Ip, layer.skip(12)?)),
             Self::Family => Ok((Self::Ip, layer.skip(4)?)),
             Self::LinuxSll => link::linux_sll(layer),

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use etherparse::{IpNumber, Ipv4HeaderSlice, Ipv6ExtensionSlice, Ipv6ExtensionsSlice, Ipv6HeaderSlice};
 
-use super::{Aside, Layer};
+use super::{Aside, Layer, options};
 
 /// What an IP packet carries.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +34,9 @@ fn ipv4(packet: Layer<'_>) -> Result<Packet<'_>, Aside> {
         HeaderSliceError::Content(_) => Aside::BadIpHeader,
     })?;
     let header_length = header.slice().len();
+    if !options::are_sound(header.options()) {
+        return Err(Aside::BadIpHeader);
+    }
     let payload = packet.after(header_length).ok_or(Aside::TruncatedIpHeader)?;
     // With segmentation offload the packet is captured before its length is filled in.
     let payload = match usize::from(header.total_len()) {
@@ -59,9 +62,8 @@ fn ipv6(packet: Layer<'_>) -> Result<Packet<'_>, Aside> {
         HeaderSliceError::Content(_) => Aside::BadIpHeader,
     })?;
     let payload = packet.after(header.slice().len()).ok_or(Aside::TruncatedIpHeader)?;
-    // 0 stands for a jumbogram (RFC 2675) or for segmentation offload.
     let payload = match usize::from(header.payload_length()) {
-        0 => payload,
+        0 => options::jumbogram(header.next_header(), payload),
         length => payload.limited(length),
     };
     let (extensions, protocol, _, error) =

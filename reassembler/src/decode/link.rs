@@ -33,6 +33,7 @@ impl LinkType {
             123 => Header::SunAtm,
             127 => Header::Radiotap,
             163 => Header::Avs,
+            178 => Header::Juniper,
             239 => Header::Nflog,
             276 => Header::LinuxSll2,
             _ => Header::Unknown,
@@ -94,4 +95,22 @@ pub(super) fn nflog(frame: Layer<'_>) -> Step<'_> {
 pub(super) fn pflog(frame: Layer<'_>) -> Step<'_> {
     let length = usize::from(frame.byte(0)?);
     Ok((Header::Ip, frame.skip(length.next_multiple_of(4))?))
+}
+
+/// What Juniper's routers put before an Ethernet frame begins with this.
+const JUNIPER_MAGIC: [u8; 3] = *b"MGC";
+/// Extensions, and the length of all of them, follow.
+const JUNIPER_EXTENDED: u8 = 0x80;
+/// The Ethernet header was taken off.
+const JUNIPER_STRIPPED: u8 = 0x02;
+
+/// Magic number, flags, extensions.
+pub(super) fn juniper(frame: Layer<'_>) -> Step<'_> {
+    let flags = frame.byte(3)?;
+    if frame.array(0)? != JUNIPER_MAGIC || flags & JUNIPER_STRIPPED != 0 {
+        return Err(Aside::NotIp);
+    }
+    let extensions =
+        if flags & JUNIPER_EXTENDED == 0 { 0 } else { usize::from(frame.number(4)?).saturating_add(2) };
+    Ok((Header::Ethernet, frame.skip(extensions.saturating_add(4))?))
 }

@@ -15,6 +15,7 @@ mod llc;
 mod mobile;
 mod monitor;
 mod mpls;
+mod options;
 mod overlay;
 mod ppp;
 mod ring;
@@ -85,42 +86,31 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// The segments in a frame of which `captured` bytes are there and that was `original` bytes long. One or
-    /// a reason, but for frames that aggregate others (IEEE 802.11).
+    /// A frame of which `captured` bytes are there and that was `original` bytes long.
+    #[inline]
     #[must_use]
-    pub fn open<'a>(&self, link_type: LinkType, captured: &'a [u8], original: u32) -> Segments<'a> {
+    pub fn open<'a>(&self, link_type: LinkType, captured: &'a [u8], original: u32) -> Opened<'a> {
         let original = usize::try_from(original).unwrap_or(usize::MAX).min(MAX_FRAME);
-        let frame = Layer { bytes: captured, cut: original.saturating_sub(captured.len()) };
-        Segments { decoder: *self, next: Some((link_type.0, frame)), envelope: Envelope::new() }
+        let layer = Layer { bytes: captured, cut: original.saturating_sub(captured.len()) };
+        Opened { decoder: *self, header: link_type.0, layer, envelope: Envelope::new() }
     }
 }
 
-/// The segments in a frame.
+/// A frame that is being taken apart. It gives one segment, or a reason why not; a frame that aggregates others
+/// (IEEE 802.11) gives one for each.
 #[derive(Debug)]
-pub struct Segments<'a> {
+pub struct Opened<'a> {
     decoder: Decoder,
-    next: Option<(Header, Layer<'a>)>,
+    header: Header,
+    layer: Layer<'a>,
     envelope: Envelope<'a>,
 }
 
-impl<'a> Iterator for Segments<'a> {
-    type Item = Result<Segment<'a>, Aside>;
-
-    #[inline]
-    fn next(&mut self) -> Option<Self::Item> {
-        let (header, layer) = self.next.take()?;
-        let segment = self.walk(header, layer);
-        if let Some(more) = self.envelope.more.take() {
-            self.envelope = Envelope::new();
-            self.next = Some((Header::Aggregate, more));
-        }
-        Some(segment)
-    }
-}
-
-impl<'a> Segments<'a> {
+impl<'a> Opened<'a> {
     /// Passes headers until there is a segment, or none can be.
-    fn walk(&mut self, mut header: Header, mut layer: Layer<'a>) -> Result<Segment<'a>, Aside> {
+    #[inline]
+    pub fn segment(&mut self) -> Result<Segment<'a>, Aside> {
+        let (mut header, mut layer) = (self.header, self.layer);
         loop {
             self.envelope.pass()?;
             if header == Header::Ip {
@@ -129,10 +119,22 @@ impl<'a> Segments<'a> {
                     return tcp::open(self.envelope.link, self.overlay(), &packet);
                 }
                 (header, layer) = self.tunnel(&packet)?;
+                // Not left to the table, as most frames begin so.
+            } else if header == Header::Ethernet {
+                (header, layer) = ethernet::open(layer, &mut self.envelope)?;
             } else {
                 (header, layer) = header.open(layer, &mut self.envelope)?;
             }
         }
+    }
+
+    /// Goes on to the next frame in an aggregate; false if there is none.
+    #[inline]
+    pub fn advance(&mut self) -> bool {
+        let Some(more) = self.envelope.more.take() else { return false };
+        self.envelope = Envelope::new();
+        (self.header, self.layer) = (Header::Aggregate, more);
+        true
     }
 
     fn tunnel(&mut self, packet: &Packet<'a>) -> Step<'a> {

@@ -32,7 +32,7 @@ const DECODER: Decoder = Decoder { tunnels: true, separation: Separation::Tunnel
 
 /// The first segment of a frame.
 fn segment(link_type: u32, captured: &[u8], original: u32) -> Result<Segment<'_>, Aside> {
-    DECODER.open(LinkType::from_number(link_type), captured, original).next().unwrap()
+    DECODER.open(LinkType::from_number(link_type), captured, original).segment()
 }
 
 fn whole(link_type: u32, frame: &[u8]) -> Result<Segment<'_>, Aside> {
