@@ -17,7 +17,7 @@ const MPLS: IpNumber = IpNumber(137);
 pub(super) fn open<'a>(packet: &Packet<'a>, envelope: &mut Envelope<'_>) -> Step<'a> {
     let payload = packet.payload;
     match packet.protocol {
-        IpNumber::UDP => datagram(payload),
+        IpNumber::UDP => datagram(payload, envelope),
         IpNumber::IPV4 | IpNumber::IPV6 => plain(Header::Ip, payload, envelope),
         IpNumber::GRE => Ok((Header::Gre, payload)),
         ETHERIP => plain(Header::Ethernet, payload.skip(2)?, envelope),
@@ -32,7 +32,7 @@ fn plain<'a>(header: Header, payload: Layer<'a>, envelope: &mut Envelope<'_>) ->
 }
 
 /// A UDP header (RFC 768). The destination's port says what it carries, as it does to the receiver.
-fn datagram(datagram: Layer<'_>) -> Step<'_> {
+fn datagram<'a>(datagram: Layer<'a>, envelope: &mut Envelope<'_>) -> Step<'a> {
     let none = |_| Aside::NotTcp;
     let header = match (datagram.number(0).map_err(none)?, datagram.number(2).map_err(none)?) {
         (_, 4789 | 8472) => Header::Vxlan,
@@ -46,9 +46,11 @@ fn datagram(datagram: Layer<'_>) -> Step<'_> {
         _ => return Err(Aside::NotTcp),
     };
     // 0 stands for a jumbogram (RFC 2675, 4), or is filled in by the card.
-    let payload = datagram.skip(8)?;
-    match usize::from(datagram.number(4)?) {
-        0 => Ok((header, payload)),
-        length => Ok((header, payload.limited(length.checked_sub(8).ok_or(Aside::NotTcp)?))),
-    }
+    let payload = datagram.skip(8).map_err(none)?;
+    let payload = match usize::from(datagram.number(4)?) {
+        0 => payload,
+        length => payload.limited(length.checked_sub(8).ok_or(Aside::NotTcp)?),
+    };
+    // The others have identifiers, or see for themselves whether they are a tunnel.
+    if header == Header::Mpls { plain(header, payload, envelope) } else { Ok((header, payload)) }
 }
