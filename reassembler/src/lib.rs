@@ -3,6 +3,7 @@
 //! It reads nothing but its capture channel, writes nothing but its writer channel, and knows no time but
 //! that of packets. Everything between the two is here, apart from sockets, so that tests drive it directly:
 //! [`protocol`] checks what the capture process says, [`decode`] finds the TCP segment in a frame,
+//! [`fragments`] puts datagrams together that came in parts,
 //! [`connections`] finds or makes its flow, [`flow`] and [`assembler`] place its bytes, and a [`sink::Sink`]
 //! takes what comes out.
 #![forbid(unsafe_code)]
@@ -13,6 +14,7 @@ pub mod decode;
 mod error;
 pub mod extent;
 pub mod flow;
+pub mod fragments;
 pub mod ledger;
 pub mod offer;
 pub mod outlet;

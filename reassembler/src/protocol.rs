@@ -9,7 +9,8 @@ use proto::text::Text;
 
 use crate::Error;
 use crate::connections::Connections;
-use crate::decode::{Decoder, LinkType};
+use crate::decode::{Aside, Decoder, Fragment, LinkType, Opened};
+use crate::fragments::{Datagram, Fragments, Outcome};
 use crate::sink::Sink;
 use policy::role::Done;
 
@@ -18,6 +19,9 @@ use policy::role::Done;
 pub struct Conversation<S> {
     state: State,
     decoder: Decoder,
+    fragments: Fragments,
+    /// The last frame: its time is that of what is left at the end.
+    last: Option<Frame>,
     connections: Connections<S>,
     done: Done,
 }
@@ -36,10 +40,15 @@ enum State {
 impl<S: Sink> Conversation<S> {
     /// Before the first message.
     pub fn new(plan: &ReassemblerPlan, sink: S) -> Self {
+        let fragments = Fragments::new(usize::try_from(plan.max_memory).unwrap_or(usize::MAX));
+        let for_fragments = u64::try_from(fragments.limit()).unwrap_or(u64::MAX);
+        let max_memory = plan.max_memory.saturating_sub(for_fragments);
         Self {
             state: State::Start,
             decoder: Decoder { tunnels: plan.tunnels, separation: plan.separation },
-            connections: Connections::new(plan, sink),
+            fragments,
+            last: None,
+            connections: Connections::new(&ReassemblerPlan { max_memory, ..plan.clone() }, sink),
             done: Done::Fully,
         }
     }
@@ -81,15 +90,60 @@ impl<S: Sink> Conversation<S> {
     }
 
     fn frame(&mut self, link: LinkType, frame: &Frame, bytes: &[u8]) -> Result<(), Error> {
-        let mut opened = self.decoder.open(link, bytes, frame.original);
+        while let Some(datagram) = self.fragments.overdue(frame.time) {
+            self.datagram(&datagram, frame)?;
+        }
+        self.segments(self.decoder.open(link, bytes, frame.original), frame)
+    }
+
+    #[inline]
+    fn segments(&mut self, mut opened: Opened<'_>, frame: &Frame) -> Result<(), Error> {
         loop {
             match opened.segment() {
                 Ok(segment) => self.connections.segment(&segment, frame)?,
-                Err(aside) => self.connections.aside(aside),
+                Err(aside) => match opened.fragment() {
+                    Some(fragment) => self.fragment(&fragment, frame)?,
+                    None => self.connections.aside(aside),
+                },
             }
             if !opened.advance() {
                 return Ok(());
             }
+        }
+    }
+
+    fn fragment(&mut self, fragment: &Fragment<'_>, frame: &Frame) -> Result<(), Error> {
+        self.last = Some(*frame);
+        match self.fragments.add(fragment, frame.time) {
+            Outcome::Kept => Ok(()),
+            Outcome::Aside(aside, frames) => {
+                self.set_aside(aside, frames);
+                Ok(())
+            }
+            Outcome::Whole(datagram) => self.datagram(&datagram, frame),
+        }
+    }
+
+    /// One of the frames of a datagram counts as that of what it carries. A datagram within it may come in
+    /// fragments itself; how often that can be is bounded by the headers that are passed.
+    fn datagram(&mut self, datagram: &Datagram, frame: &Frame) -> Result<(), Error> {
+        let others = datagram.frames.saturating_sub(1);
+        let overlaps = datagram.overlaps.min(others);
+        let reason = datagram.incomplete.unwrap_or(Aside::FragmentReassembled);
+        self.set_aside(Aside::FragmentOverlap, overlaps);
+        self.set_aside(reason, others.saturating_sub(overlaps));
+        if datagram.payload.is_empty() {
+            self.set_aside(reason, 1);
+            return Ok(());
+        }
+        let unfinished = datagram.incomplete.is_some();
+        let payload = (&datagram.payload[..], datagram.cut);
+        self.segments(self.decoder.reopen(&datagram.carrier, payload, unfinished), frame)
+    }
+
+    fn set_aside(&mut self, aside: Aside, frames: usize) {
+        for _ in 0..frames {
+            self.connections.aside(aside);
         }
     }
 
@@ -109,6 +163,9 @@ impl<S: Sink> Conversation<S> {
                 kernel: None,
             },
         };
+        while let (Some(datagram), Some(last)) = (self.fragments.remaining(), self.last) {
+            self.datagram(&datagram, &last)?;
+        }
         let totals = self.connections.finish(end)?;
         let sink = self.connections.sink();
         sink.put(&FromReassembler::End(Box::new(totals)), &[])?;

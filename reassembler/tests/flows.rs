@@ -355,3 +355,50 @@ fn only_segments_that_keep_the_rules_replace_what_is_there() {
     assert_eq!(replaced(client(100, "S", b"XYZ")), b"abcdef");
     assert_eq!(replaced(client(100, "", b"WXYZdefghi")), b"abcdefghi");
 }
+
+/// Splits an Ethernet frame of IPv4 in fragments with this much payload each.
+fn fragments(frame: &[u8], size: usize, id: u8) -> Vec<Vec<u8>> {
+    let (headers, payload) = frame.split_at(34);
+    let parts = payload.chunks(size).enumerate().map(|(number, part)| {
+        let mut headers = headers.to_vec();
+        let place = u16::try_from(number * size / 8).unwrap();
+        let more = if (number + 1) * size < payload.len() { 0x2000 } else { 0 };
+        headers[16..18].copy_from_slice(&u16::try_from(20 + part.len()).unwrap().to_be_bytes());
+        headers[18..20].copy_from_slice(&[0, id]);
+        headers[20..22].copy_from_slice(&(place | more).to_be_bytes());
+        [headers, part.to_vec()].concat()
+    });
+    parts.collect()
+}
+
+#[test]
+fn fragments_become_segments_and_every_frame_is_accounted_for() {
+    let payload: Vec<u8> = (0..200).collect();
+    let whole = client(101, "P", &payload).frame();
+    let half = client(301, "FP", b"the beginning of it only").frame();
+    let mut capture = Capture::new(&plan(), ETHERNET);
+    capture.tcp(&client(100, "S", b""));
+    for fragment in fragments(&whole, 48, 1).into_iter().rev() {
+        capture.raw(&fragment, fragment.len());
+    }
+    let first = &fragments(&half, 32, 2)[0];
+    capture.raw(first, first.len());
+    let output = capture.end();
+    assert_eq!(output.files(), [[&payload[..], b"the beginnin"].concat()]);
+    assert_eq!(output.flows[0].ending(), FlowEnding::Open, "the FIN is where the datagram would end");
+    assert_eq!((output.totals.frames, output.totals.segments), (7, 3));
+    assert_eq!(output.frames_aside("fragment_reassembled"), 4);
+}
+
+#[test]
+fn a_beginning_is_used_when_the_time_of_its_datagram_is_over() {
+    let parts = fragments(&client(101, "P", &[7; 100]).frame(), 40, 1);
+    let mut capture = Capture::new(&plan(), ETHERNET);
+    capture.raw(&parts[0], parts[0].len()).raw(&parts[2], parts[2].len());
+    let later = client(50, "S", b"").port(7);
+    capture.at(1_000_100).tcp(&later).raw(&parts[1], parts[1].len());
+    let output = capture.end();
+    assert_eq!(output.files(), [vec![7; 20], vec![]]);
+    assert_eq!(output.frames_aside("fragment_timeout"), 1);
+    assert_eq!(output.frames_aside("fragment_incomplete"), 1);
+}

@@ -25,10 +25,30 @@ pub enum Aside {
     TruncatedIpHeader,
     /// An IP header contradicts itself.
     BadIpHeader,
-    /// It is a fragment of an IPv4 packet, and not the first.
+    /// It is a fragment of an IPv4 packet.
     Ipv4Fragment,
-    /// It is a fragment of an IPv6 packet, and not the first.
+    /// It is a fragment of an IPv6 packet.
     Ipv6Fragment,
+    /// It was a fragment of a datagram that another fragment completed.
+    FragmentReassembled,
+    /// It was a fragment that overlaps others. Those of IPv6 are dropped with their datagram, RFC 5722.
+    FragmentOverlap,
+    /// It was the same fragment again.
+    FragmentDuplicate,
+    /// It was a fragment of a datagram whose fragments do not agree on where it ends.
+    FragmentContradiction,
+    /// It was a fragment of a datagram that would be longer than any can be.
+    FragmentTooLong,
+    /// It was a fragment of a datagram in more fragments than are kept of one.
+    FragmentTooMany,
+    /// It was a fragment of a length that none may have.
+    FragmentMalformed,
+    /// It was a fragment of a datagram of which the rest did not come in time.
+    FragmentTimeout,
+    /// It was a fragment that made room for later ones.
+    FragmentEvicted,
+    /// It was a fragment of a datagram of which the rest did not come.
+    FragmentIncomplete,
     /// It carries something else than TCP.
     NotTcp,
     /// It ends within a TCP header.
@@ -55,6 +75,16 @@ impl Aside {
             Self::BadIpHeader => "bad_ip_header",
             Self::Ipv4Fragment => "ipv4_fragment",
             Self::Ipv6Fragment => "ipv6_fragment",
+            Self::FragmentReassembled => "fragment_reassembled",
+            Self::FragmentOverlap => "fragment_overlap",
+            Self::FragmentDuplicate => "fragment_duplicate",
+            Self::FragmentContradiction => "fragment_contradiction",
+            Self::FragmentTooLong => "fragment_too_long",
+            Self::FragmentTooMany => "fragment_too_many",
+            Self::FragmentMalformed => "fragment_malformed",
+            Self::FragmentTimeout => "fragment_timeout",
+            Self::FragmentEvicted => "fragment_evicted",
+            Self::FragmentIncomplete => "fragment_incomplete",
             Self::NotTcp => "not_tcp",
             Self::TruncatedTcpHeader => "truncated_tcp_header",
             Self::BadTcpHeader => "bad_tcp_header",

@@ -62,7 +62,7 @@ impl Overlay {
 }
 
 /// What the headers that were passed say.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Envelope<'a> {
     pub(super) link: Link,
     pub(super) overlay: Overlay,
@@ -82,6 +82,12 @@ impl Envelope<'_> {
             headers: MAX_HEADERS,
             tunnels: MAX_TUNNELS,
         }
+    }
+
+    /// The same for what a fragment is part of, which outlives the frame.
+    pub(super) fn kept(&self) -> Envelope<'static> {
+        let Self { link, overlay, more: _, headers, tunnels } = *self;
+        Envelope { link, overlay, more: None, headers, tunnels }
     }
 
     /// Notes one more header.

@@ -1,11 +1,12 @@
 //! From a frame to its TCP segment, by checked views over the captured bytes.
 //!
-//! Nothing here copies or keeps anything. A frame that is no TCP segment is set aside with a reason, and no
+//! Nothing here copies or keeps anything; fragments are handed out for that. A frame that is no TCP segment is set aside with a reason, and no
 //! length that a packet claims ever reaches beyond what was captured.
 
 mod aside;
 mod envelope;
 mod ethernet;
+mod fragment;
 mod gre;
 mod header;
 mod ip;
@@ -33,6 +34,7 @@ use proto::plan::Separation;
 pub use aside::Aside;
 use envelope::Envelope;
 pub use envelope::Overlay;
+pub use fragment::{Carrier, DatagramKey, Fragment};
 use header::{Header, Step};
 use ip::Packet;
 use layer::Layer;
@@ -92,7 +94,21 @@ impl Decoder {
     pub fn open<'a>(&self, link_type: LinkType, captured: &'a [u8], original: u32) -> Opened<'a> {
         let original = usize::try_from(original).unwrap_or(usize::MAX).min(MAX_FRAME);
         let layer = Layer { bytes: captured, cut: original.saturating_sub(captured.len()) };
-        Opened { decoder: *self, header: link_type.0, layer, envelope: Envelope::new() }
+        let envelope = Envelope::new();
+        Opened { decoder: *self, header: link_type.0, layer, envelope, datagram: None, fragment: None }
+    }
+
+    /// A datagram that was put together, or the beginning of one that stays `unfinished`.
+    #[must_use]
+    pub fn reopen<'a>(
+        &self,
+        carrier: &Carrier,
+        (payload, cut): (&'a [u8], usize),
+        unfinished: bool,
+    ) -> Opened<'a> {
+        let layer = Layer { bytes: payload, cut };
+        let (envelope, datagram) = (carrier.envelope, Some((*carrier, unfinished)));
+        Opened { decoder: *self, header: Header::Ip, layer, envelope, datagram, fragment: None }
     }
 }
 
@@ -104,17 +120,59 @@ pub struct Opened<'a> {
     header: Header,
     layer: Layer<'a>,
     envelope: Envelope<'a>,
+    /// What carried it and whether it is unfinished, if it is a datagram without its IP header.
+    datagram: Option<(Carrier, bool)>,
+    fragment: Option<Fragment<'a>>,
 }
 
 impl<'a> Opened<'a> {
     /// Passes headers until there is a segment, or none can be.
     #[inline]
     pub fn segment(&mut self) -> Result<Segment<'a>, Aside> {
-        let (mut header, mut layer) = (self.header, self.layer);
+        match self.datagram.take() {
+            None => self.walk(self.header, self.layer),
+            Some((carrier, unfinished)) => self.resume(&carrier, unfinished),
+        }
+    }
+
+    /// The fragment that was met if there was no segment for [`Aside::Ipv4Fragment`] or
+    /// [`Aside::Ipv6Fragment`].
+    pub fn fragment(&mut self) -> Option<Fragment<'a>> {
+        self.fragment.take()
+    }
+
+    #[cold]
+    fn resume(&mut self, carrier: &Carrier, unfinished: bool) -> Result<Segment<'a>, Aside> {
+        let packet = ip::reassembled(carrier.ends, carrier.protocol, self.layer, unfinished)?;
+        if let Some(part) = packet.part {
+            return Err(self.part(&packet, part));
+        }
+        if packet.protocol == IpNumber::TCP {
+            return tcp::open(self.envelope.link, self.overlay(), &packet);
+        }
+        let (header, layer) = self.tunnel(&packet)?;
+        self.walk(header, layer)
+    }
+
+    #[cold]
+    fn part(&mut self, packet: &Packet<'a>, part: ip::Part) -> Aside {
+        let v4 = packet.source.is_ipv4();
+        if v4 && !self.decoder.tunnels && packet.protocol != IpNumber::TCP {
+            return Aside::NotTcp;
+        }
+        self.fragment = Some(Fragment::new(packet, part, &self.envelope, self.overlay()));
+        if v4 { Aside::Ipv4Fragment } else { Aside::Ipv6Fragment }
+    }
+
+    #[inline]
+    fn walk(&mut self, mut header: Header, mut layer: Layer<'a>) -> Result<Segment<'a>, Aside> {
         loop {
             self.envelope.pass()?;
             if header == Header::Ip {
                 let packet = ip::open(layer)?;
+                if let Some(part) = packet.part {
+                    return Err(self.part(&packet, part));
+                }
                 if packet.protocol == IpNumber::TCP {
                     return tcp::open(self.envelope.link, self.overlay(), &packet);
                 }
@@ -138,7 +196,7 @@ impl<'a> Opened<'a> {
     }
 
     fn tunnel(&mut self, packet: &Packet<'a>) -> Step<'a> {
-        match (self.decoder.tunnels, packet.first_fragment) {
+        match (self.decoder.tunnels, packet.unfinished) {
             (false, _) => Err(Aside::NotTcp),
             // The packets in it do not end where it does.
             (true, true) if packet.source.is_ipv4() => Err(Aside::Ipv4Fragment),

@@ -31,7 +31,7 @@ pub(super) fn open<'a>(link: Link, overlay: Overlay, packet: &Packet<'a>) -> Res
         window_scale: if header.syn() { window_scale(&header) } else { 0 },
         syn: header.syn(),
         // The FIN is after the last fragment, and where that is cannot be told from the first.
-        fin: header.fin() && !packet.first_fragment,
+        fin: header.fin() && !packet.unfinished,
         rst: header.rst(),
         payload: payload.bytes,
         cut: u32::try_from(payload.cut).unwrap_or(u32::MAX),
