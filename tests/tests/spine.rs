@@ -54,6 +54,7 @@ fn ours_alone() -> Vec<Case> {
     all.extend(
         cases![&[Need::Ours("it counts padding and lies as data")]; a_length_that_lies_yields_no_byte],
     );
+    all.extend(cases![&[Need::Ours("it stores the first fragment alone")]; fragments_are_put_together]);
     all.extend(cases![&[Need::Ours("libpcap refuses it")]; a_pcapng_of_two_link_types_is_read]);
     all.extend(cases![&[Need::Root, Need::Ours("it cannot write there")]; a_directory_made_for_a_user_belongs_to_them]);
     all.extend(cases![&[Need::Ours("it exits 1")]; the_version_is_told]);
@@ -474,4 +475,25 @@ fn what_is_set_aside_is_counted() {
     assert_eq!(["captured", "filtered", "decoded"].map(|sum| frames.number(sum)), [11, 6, 4], "{frames:?}");
     assert_eq!(set_aside(&report, "frames").iter().map(|(_, count)| count).sum::<u64>(), 1);
     assert_eq!(set_aside(&report, "payload").iter().map(|(_, count)| count).sum::<u64>(), 3);
+}
+
+/// The last segment comes in two IP fragments, the second one first.
+fn fragments_are_put_together() {
+    let mut talk = Conversation::default();
+    talk.open();
+    talk.data(Side::Client, 0, b"abcdefghijkl");
+    let whole = talk.packets.pop().unwrap().bytes;
+    let (ethernet_and_ip, payload) = whole.split_at(34);
+    for (place, part) in [([0, 3], &payload[24..]), ([0x20, 0], &payload[..24])] {
+        let mut fragment = [ethernet_and_ip, part].concat();
+        fragment[17] = u8::try_from(20 + part.len()).unwrap();
+        fragment[20..22].copy_from_slice(&place);
+        talk.packets.push(Packet::whole(talk.clock, fragment));
+    }
+    let bench = Bench::new().file("in.pcap", &pcap(ETHERNET, &talk.packets));
+    let _ = bench.run(&["-r", "in.pcap", "-o", "out"]).finish().expect(0);
+    assert_contents(&bench.flows("out"), &[(REQUEST, b"abcdefghijkl")]);
+    let report = bench.report("out/report.xml");
+    assert_conserved(&report);
+    assert_eq!(set_aside(&report, "frames"), [("fragment_reassembled".into(), 1)]);
 }
