@@ -73,7 +73,7 @@ pub struct FlowOpen {
     pub key: FlowKey,
     /// The same number for both directions of a connection.
     pub session: u64,
-    /// The innermost VLAN tag of its first packet, priority bits included as in tcpflow's names.
+    /// The VLAN tag of its first packet as in tcpflow's names: the outermost if it is 802.1Q, priority included.
     pub vlan: Option<u16>,
     /// The sender's MAC address, where the link has one.
     pub source_mac: Option<[u8; 6]>,

@@ -366,7 +366,8 @@ fn link_types() -> Vec<Case> {
                 let contents: Vec<&[u8]> = flows.values().map(|file| &file.bytes[..]).collect();
                 assert_eq!(contents, [&b"request"[..], b"reply"]);
                 let names: Vec<&String> = flows.keys().collect();
-                assert!(names.iter().all(|name| name.contains(suffix)), "{names:?}");
+                let tag = |name: &String| name.find("--").map_or(String::new(), |at| name[at..].to_owned());
+                assert!(names.iter().all(|name| tag(name) == suffix), "{names:?}");
             }));
         }
     }

@@ -12,8 +12,10 @@ const MAX_LENGTH: u16 = 1500;
 
 const IPV4: u16 = 0x0800;
 const IPV6: u16 = 0x86dd;
+/// 802.1Q.
+pub(super) const CUSTOMER_VLAN: u16 = 0x8100;
 /// 802.1Q, 802.1ad, and what was used for the outer tag before it.
-const VLAN: [u16; 3] = [0x8100, 0x88a8, 0x9100];
+const VLAN: [u16; 3] = [CUSTOMER_VLAN, 0x88a8, 0x9100];
 /// Transparent Ethernet bridging (RFC 1701).
 const BRIDGED: u16 = 0x6558;
 const MPLS: [u16; 2] = [0x8847, 0x8848];
@@ -34,7 +36,7 @@ pub(super) fn open<'a>(frame: Layer<'a>, envelope: &mut Envelope<'_>) -> Step<'a
     let Some(header) = frame.bytes.first_chunk::<14>() else { return Err(Aside::TruncatedLinkHeader) };
     let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, high, low] = *header;
     let macs = Some(([s0, s1, s2, s3, s4, s5], [d0, d1, d2, d3, d4, d5]));
-    envelope.link = Link { macs, vlan: None };
+    envelope.link = Link { macs, ..Link::default() };
     follow(u16::from_be_bytes([high, low]), frame.skip(14)?)
 }
 
@@ -52,7 +54,7 @@ pub(super) fn follow(field: u16, rest: Layer<'_>) -> Step<'_> {
 /// What an Ethertype names.
 pub(super) fn ethertype<'a>(ethertype: u16, rest: Layer<'a>, envelope: &mut Envelope<'_>) -> Step<'a> {
     if VLAN.contains(&ethertype) {
-        envelope.link.vlan = Some(rest.number(0)?);
+        envelope.link.tag(ethertype, rest.number(0)?);
         return follow(rest.number(2)?, rest.skip(4)?);
     }
     if MPLS.contains(&ethertype) {

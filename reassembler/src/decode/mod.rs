@@ -43,10 +43,23 @@ pub use link::LinkType;
 /// What the link layer says of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Link {
-    /// The innermost VLAN tag: identifier, priority and drop eligibility, as tcpflow has it in names.
+    /// The VLAN tag as tcpflow has it in names: the outermost, if its type is 8100; identifier, priority and
+    /// drop eligibility.
     pub vlan: Option<u16>,
+    /// The innermost VLAN tag of any type.
+    pub innermost_vlan: Option<u16>,
     /// Source and destination MAC address.
     pub macs: Option<([u8; 6], [u8; 6])>,
+}
+
+impl Link {
+    /// Notes a VLAN tag of this type.
+    fn tag(&mut self, ethertype: u16, tag: u16) {
+        if self.innermost_vlan.is_none() && ethertype == ethernet::CUSTOMER_VLAN {
+            self.vlan = Some(tag);
+        }
+        self.innermost_vlan = Some(tag);
+    }
 }
 
 /// A TCP segment.
@@ -210,7 +223,7 @@ impl<'a> Opened<'a> {
         match self.decoder.separation {
             Separation::Addresses => Overlay::default(),
             Separation::Tunnel => overlay,
-            Separation::Vlan => overlay.in_vlan(link.vlan),
+            Separation::Vlan => overlay.in_vlan(link.innermost_vlan),
         }
     }
 }

@@ -15,7 +15,7 @@ pub(super) fn fddi<'a>(frame: Layer<'a>, envelope: &mut Envelope<'_>) -> Step<'a
     if !is_llc {
         return Err(Aside::NotIp);
     }
-    envelope.link = Link { macs: Some((frame.array(7)?, frame.array(1)?)), vlan: None };
+    envelope.link = Link { macs: Some((frame.array(7)?, frame.array(1)?)), ..Link::default() };
     Ok((Header::Llc, frame.skip(13)?))
 }
 
@@ -32,7 +32,7 @@ pub(super) fn token_ring<'a>(frame: Layer<'a>, envelope: &mut Envelope<'_>) -> S
     let [first, others @ ..]: [u8; 6] = frame.array(8)?;
     let [second, third, fourth, fifth, sixth] = others;
     let source = [first & 0x7f, second, third, fourth, fifth, sixth];
-    envelope.link = Link { macs: Some((source, frame.array(2)?)), vlan: None };
+    envelope.link = Link { macs: Some((source, frame.array(2)?)), ..Link::default() };
     // The length of the routing information counts itself.
     let routing = if first & 0x80 == 0 { 0 } else { usize::from(frame.byte(14)? & 0x1f) };
     Ok((Header::Llc, frame.skip(routing.saturating_add(14))?))

@@ -73,10 +73,20 @@ fn vlan_tags_of_any_kind_and_number() {
     assert_eq!(expect(1, &single).link.vlan, Some(7));
     let double =
         built!(PacketBuilder::ethernet2(MACS.0, MACS.1).double_vlan(id(5), id(6)).ipv6(V6.0, V6.1, 64));
-    assert_eq!(expect(1, &double).link.vlan, Some(6));
+    let link = expect(1, &double).link;
+    assert_eq!((link.vlan, link.innermost_vlan), (None, Some(6)), "named is 802.1Q, and that only outermost");
     let tags = [0x91, 0, 0, 1, 0x88, 0xa8, 0, 2, 0x81, 0, 0, 3, 0x81, 0, 0xa0, 4, 8, 0];
     let four = [&[0; 12], &tags[..], &raw_v4()].concat();
-    assert_eq!(expect(1, &four).link.vlan, Some(0xa004), "priority bits are part of tcpflow's name");
+    let link = expect(1, &four).link;
+    assert_eq!((link.vlan, link.innermost_vlan), (None, Some(0xa004)));
+    let tags = [0x81, 0, 0xe0, 0x2a, 0x88, 0xa8, 0, 6, 8, 0];
+    let two = [&[0; 12], &tags[..], &raw_v4()].concat();
+    let link = expect(1, &two).link;
+    assert_eq!(
+        (link.vlan, link.innermost_vlan),
+        (Some(0xe02a), Some(6)),
+        "priority is part of tcpflow's name"
+    );
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn data<'a>(frame: Layer<'a>, envelope: &mut Envelope<'_>, padded: bool) -> Step
     if flags & MORE_FRAGMENTS != 0 || frame.byte(22)? & 0x0f != 0 {
         return Err(Aside::WlanFragment);
     }
-    envelope.link = Link { macs: Some(addresses(frame, flags)?), vlan: None };
+    envelope.link = Link { macs: Some(addresses(frame, flags)?), ..Link::default() };
     let four_addresses = flags & TO_DISTRIBUTION != 0 && flags & FROM_DISTRIBUTION != 0;
     let quality = if four_addresses { 30_usize } else { 24 };
     let (control, fields) = match (kind & QUALITY, flags & ORDER) {
@@ -68,7 +68,7 @@ fn addresses(frame: Layer<'_>, flags: u8) -> Result<([u8; 6], [u8; 6]), Aside> {
 /// the last.
 pub(super) fn aggregate<'a>(frames: Layer<'a>, envelope: &mut Envelope<'a>) -> Step<'a> {
     let length = usize::from(frames.number(12)?);
-    envelope.link = Link { macs: Some((frames.array(6)?, frames.array(0)?)), vlan: None };
+    envelope.link = Link { macs: Some((frames.array(6)?, frames.array(0)?)), ..Link::default() };
     let frame = frames.skip(14)?.limited(length);
     let next = length.saturating_add(14).next_multiple_of(4);
     envelope.more = frames.after(next).filter(|rest| !rest.bytes.is_empty());
