@@ -10,7 +10,7 @@ BUILD_NEEDS := gcc:gcc,libc6-dev pkg-config:pkg-config pcap-config:libpcap-dev
 # What tests run: a server and a client to listen to, namespaces to put them in, an independent capturer.
 TEST_NEEDS := curl:curl ip:iproute2 ss:iproute2 python3:python3 tcpdump:tcpdump ethtool:ethtool
 
-.PHONY: run test lint build needs test-needs
+.PHONY: run test lint fuzz build needs test-needs
 
 # The main job, on a capture that comes with the source.
 run: needs
@@ -31,6 +31,18 @@ lint:
 	@if $(CARGO) deny --version >/dev/null 2>&1; \
 	then $(CARGO) deny check bans licenses sources; \
 	else echo "lint: cargo-deny is not installed: dependencies are not checked"; fi
+
+# Every fuzz target for a while, address sanitizer on. Sanitizers want a nightly compiler, or this variable.
+FUZZ_TARGETS := decode conversation savefile messages
+FUZZ_SECONDS ?= 60
+FUZZ := RUSTC_BOOTSTRAP=1 $(CARGO) fuzz
+fuzz: needs
+	@$(CARGO) fuzz --version >/dev/null || { echo "fuzz: cargo-fuzz is not installed: cargo install cargo-fuzz"; exit 1; }
+	cd tests/fuzz && for target in $(FUZZ_TARGETS); do \
+		mkdir -p corpus/$$target && \
+		$(FUZZ) run --fuzz-dir . $$target corpus/$$target ../pcaps -- \
+			-max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0 || exit 1; \
+	done
 
 needs:
 	@./tests/install-missing $(AS_ROOT) -- $(BUILD_NEEDS)

@@ -1,0 +1,104 @@
+//! The whole reassembler, driven with a savefile and a byte after it that chooses settings: what it tells the writer obeys the protocol, stays within
+//! what was captured, and its sums add up.
+#![no_main]
+
+use std::collections::BTreeMap;
+
+use capture::record::{Record, Step};
+use capture::savefile::Savefile;
+use libfuzzer_sys::fuzz_target;
+use proto::Message;
+use proto::flow::{FlowId, FromReassembler};
+use proto::frame::{CaptureEnd, Ending, FromCapture};
+use proto::plan::{Confinement, Limits, Overlap, ReassemblerPlan, SandboxMode, Separation};
+use proto::text::Text;
+use reassembler::protocol::Conversation;
+use reassembler::sink::Sink;
+
+/// What a writer would hold the reassembler to.
+#[derive(Debug, Default)]
+struct Strict {
+    /// Open flows and where their bytes end.
+    open: BTreeMap<FlowId, u64>,
+    next: u64,
+    stored: u64,
+    ended: bool,
+}
+
+impl Sink for Strict {
+    fn put(&mut self, message: &FromReassembler, payload: &[u8]) -> Result<(), reassembler::Error> {
+        message.check()?;
+        assert_eq!(usize::try_from(message.payload_len()).unwrap(), payload.len());
+        assert!(!self.ended, "nothing comes after the end");
+        match message {
+            FromReassembler::Open(open) => {
+                assert_eq!(open.flow, FlowId(self.next), "flows are numbered as they open");
+                self.next += 1;
+                self.open.insert(open.flow, 0);
+            }
+            FromReassembler::Data(span) | FromReassembler::Replace(span) => {
+                self.stored += u64::from(span.length);
+                let end = self.open.get_mut(&span.flow).expect("an open flow");
+                *end = span.end()?.max(*end);
+            }
+            FromReassembler::Compare(span) => {
+                let end = self.open.get(&span.flow).expect("an open flow");
+                assert!(span.end()? <= *end, "what is compared was stored");
+            }
+            FromReassembler::Shift { flow, by } => {
+                *self.open.get_mut(flow).expect("an open flow") += by;
+            }
+            FromReassembler::Close(close) => {
+                let end = self.open.remove(&close.flow).expect("an open flow");
+                assert!(end <= close.size, "no byte lies after the end");
+            }
+            FromReassembler::End(totals) => {
+                assert!(self.open.is_empty(), "all flows are closed before the end");
+                assert_eq!((totals.stored, totals.flows), (self.stored, self.next));
+                self.ended = true;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn plan(choice: u8) -> ReassemblerPlan {
+    let limits = Limits { address_space: None, open_files: None, file_size: None };
+    ReassemblerPlan {
+        confinement: Confinement { mode: SandboxMode::Off, identity: None, limits },
+        max_skip: if choice & 1 == 0 { 16 << 20 } else { 100 },
+        overlap: if choice & 2 == 0 { Overlap::First } else { Overlap::Last },
+        time_delta: 0,
+        tcp_timeout: u64::from(choice & 4),
+        // Little enough that flows are evicted.
+        max_memory: if choice & 8 == 0 { 64 << 20 } else { 4096 },
+        tunnels: choice & 16 == 0,
+        separation: if choice & 32 == 0 { Separation::Tunnel } else { Separation::Addresses },
+    }
+}
+
+fuzz_target!(|input: &[u8]| {
+    let Some((choice, bytes)) = input.split_last() else { return };
+    let mut conversation = Conversation::new(&plan(*choice), Strict::default());
+    let mut frames = 0;
+    let mut hear = |message, payload: &[u8]| conversation.hear(message, payload, &mut |_| {}).unwrap();
+    hear(FromCapture::Input { name: Text::cut("fuzz") }, &[]);
+    let (mut savefile, mut start) = (Savefile::default(), 0);
+    while let Ok(Step::Record { used, record }) = savefile.step(&bytes[start..]) {
+        match record {
+            Record::Frame(frame, data) => {
+                frames += 1;
+                hear(FromCapture::Frame(frame), data);
+            }
+            Record::Interface { link_type, snap_length } => {
+                hear(FromCapture::Interface { link_type, snap_length }, &[]);
+            }
+            Record::Other => {}
+        }
+        start += used;
+    }
+    let end = CaptureEnd { ending: Ending::Complete, frames_read: frames, frames_filtered: 0, kernel: None };
+    hear(FromCapture::End(end), &[]);
+    conversation.close().unwrap();
+    conversation.verdict().unwrap();
+});
