@@ -111,6 +111,18 @@ impl<M: Message> Receiver<M> {
     }
 }
 
+/// Sends one message of a control channel.
+pub fn send(socket: &OwnedFd, datagram: &[u8]) -> Result<(), Error> {
+    loop {
+        match nix::sys::socket::send(socket.as_raw_fd(), datagram, MsgFlags::MSG_NOSIGNAL) {
+            Ok(_) => return Ok(()),
+            Err(Errno::EINTR) => {}
+            Err(Errno::EPIPE | Errno::ECONNRESET) => return Err(Error::Gone),
+            Err(errno) => return Err(Error::Socket(errno)),
+        }
+    }
+}
+
 /// Receives one datagram, refusing descriptors and anything that does not fit.
 pub fn receive(socket: &OwnedFd, buffer: &mut [u8]) -> Result<usize, Error> {
     loop {

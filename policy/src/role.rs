@@ -1,20 +1,19 @@
 //! What every role does around its work: the control channel, reasons for ending, the exit status.
 
 use std::fmt::Display;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{MsgFlags, send};
 use proto::Breach;
 use proto::control::{self, FromRole, Layer, Level, Notice, RoleState, ToRole};
 use proto::limits::MAX_CONTROL;
 use proto::plan::Plan;
 use proto::text::Text;
 
-use crate::channel::{Error, receive};
+use crate::channel::{Error, receive, send};
 use crate::manifest::CONTROL;
 use crate::sys;
 
@@ -128,15 +127,7 @@ impl Control {
     }
 
     fn send(&self, message: &FromRole) -> Result<(), Error> {
-        let coded = control::encode(message)?;
-        loop {
-            match send(self.socket.as_raw_fd(), &coded, MsgFlags::MSG_NOSIGNAL) {
-                Ok(_) => return Ok(()),
-                Err(Errno::EINTR) => {}
-                Err(Errno::EPIPE | Errno::ECONNRESET) => return Err(Error::Gone),
-                Err(errno) => return Err(Error::Socket(errno)),
-            }
-        }
+        send(&self.socket, &control::encode(message)?)
     }
 }
 

@@ -32,7 +32,7 @@ pub fn all(roles: &mut Roles, settings: &Settings) -> Result<Vec<RoleState>, Err
     let mut claims: Vec<Option<Vec<Layer>>> = roles.processes.iter().map(|_| None).collect();
     while claims.iter().any(Option::is_none) {
         if let Some(index) = next_announced(roles, &claims, deadline)? {
-            claims = note(roles, claims, index, settings)?;
+            note(roles, &mut claims, index, settings)?;
         }
     }
     let claims = claims.into_iter().map(Option::unwrap_or_default);
@@ -65,11 +65,11 @@ fn next_announced(
 /// Takes down what a role says while it gets ready.
 fn note(
     roles: &mut Roles,
-    mut claims: Vec<Option<Vec<Layer>>>,
+    claims: &mut [Option<Vec<Layer>>],
     index: usize,
     settings: &Settings,
-) -> Result<Vec<Option<Vec<Layer>>>, Error> {
-    let Some(process) = roles.processes.get_mut(index) else { return Ok(claims) };
+) -> Result<(), Error> {
+    let Some(process) = roles.processes.get_mut(index) else { return Ok(()) };
     match process.hear()? {
         Heard::Message(FromRole::Ready(layers)) => {
             if let Some(claim) = claims.get_mut(index) {
@@ -88,7 +88,7 @@ fn note(
             return Err(Error::Start { role: process.role.executable(), reason: how });
         }
     }
-    Ok(claims)
+    Ok(())
 }
 
 /// Looks at one role from outside.

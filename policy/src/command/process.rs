@@ -5,9 +5,8 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
 use nix::sys::signal::Signal;
-use nix::sys::socket::{MsgFlags, Shutdown, send, shutdown};
+use nix::sys::socket::{Shutdown, shutdown};
 use policy::Role;
 use policy::channel;
 use proto::Breach;
@@ -51,12 +50,9 @@ impl Process {
     /// Sends a message; a role that is gone is noticed when it is next heard.
     pub fn tell(&self, message: &ToRole) -> Result<(), Error> {
         let coded = control::encode(message).map_err(|breach| self.breach(breach))?;
-        loop {
-            match send(self.control.as_raw_fd(), &coded, MsgFlags::MSG_NOSIGNAL) {
-                Ok(_) | Err(Errno::EPIPE | Errno::ECONNRESET) => return Ok(()),
-                Err(Errno::EINTR) => {}
-                Err(e) => return Err(self.start_failed(e.desc())),
-            }
+        match channel::send(&self.control, &coded) {
+            Ok(()) | Err(channel::Error::Gone) => Ok(()),
+            Err(e) => Err(Error::Start { role: self.role.executable(), reason: e.to_string() }),
         }
     }
 
@@ -100,10 +96,6 @@ impl Process {
     /// What it says of itself that it may not.
     pub fn breach(&self, breach: Breach) -> Error {
         Error::Breach { role: self.role.executable(), breach }
-    }
-
-    fn start_failed(&self, reason: impl ToString) -> Error {
-        Error::Start { role: self.role.executable(), reason: reason.to_string() }
     }
 }
 

@@ -12,7 +12,7 @@ const MOUNT_POINTS: [&str; 7] = ["/proc", "/tmp", "/dev", "/sys", "/usr", "/etc"
 
 /// Makes the writer's output directory its working directory: the one place that unshare(2) carries over
 /// into a new mount namespace, where a descriptor from the old one can no longer be bound.
-pub fn stand_in_output(role: Role) -> Result<String, String> {
+pub fn stand_in_output(role: Role) -> Result<(), String> {
     match role {
         Role::Writer => {
             let directory = sys::duplicate(OUTPUT).map_err(|e| e.to_string())?;
@@ -22,7 +22,7 @@ pub fn stand_in_output(role: Role) -> Result<String, String> {
             chdir("/").map_err(|e| e.to_string())?;
         }
     }
-    Ok(String::new())
+    Ok(())
 }
 
 /// Replaces the root directory of this mount namespace.
