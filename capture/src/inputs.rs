@@ -8,6 +8,7 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::stat::Mode;
+use proto::control::Savefile;
 
 /// The name that stands for standard input.
 const STANDARD_INPUT: &[u8] = b"-";
@@ -19,6 +20,8 @@ pub struct Input {
     pub name: String,
     /// Open for reading.
     pub file: OwnedFd,
+    /// Whether it only completes flows that exist already (`-R`).
+    pub completing: bool,
 }
 
 /// The savefiles of a run.
@@ -32,13 +35,13 @@ pub struct Inputs {
 
 impl Inputs {
     /// Opens savefiles until one cannot be opened.
-    pub fn open(names: &[Vec<u8>]) -> Self {
-        raise_descriptor_limit(names.len());
+    pub fn open(savefiles: &[Savefile]) -> Self {
+        raise_descriptor_limit(savefiles.len());
         let mut inputs = Self::default();
-        for path in names {
+        for Savefile { path, completing } in savefiles {
             let name = String::from_utf8_lossy(path).into_owned();
             match open_one(path) {
-                Ok(file) => inputs.opened.push(Input { name, file }),
+                Ok(file) => inputs.opened.push(Input { name, file, completing: *completing }),
                 Err(errno) => {
                     inputs.failed = Some(format!("{name}: {}", errno.desc()));
                     break;

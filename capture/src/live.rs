@@ -70,7 +70,7 @@ impl Interface {
 
     /// Relays frames until the user asks for an end or the interface fails.
     pub fn relay(&mut self, relay: &mut Relay<'_>) -> Result<End, Error> {
-        relay.input(&self.name)?;
+        relay.input(&self.name, false)?;
         relay.interface(self.link_type, self.snap_length)?;
         while self.read_ring(relay)? != Ring::Failed {
             self.count();

@@ -19,9 +19,9 @@ use crate::window::Window;
 
 /// Reads all savefiles in their order.
 pub fn relay_all(inputs: Inputs, filters: &Filters, relay: &mut Relay<'_>) -> Result<End, Error> {
-    for Input { name, file } in inputs.opened {
+    for Input { name, file, completing } in inputs.opened {
         let mut reading = Reading::new(&name, filters);
-        relay.input(&name)?;
+        relay.input(&name, completing)?;
         match reading.read(Window::new(file), relay) {
             Ok(()) => {}
             Err(Halt::Role(error)) => return Err(error),

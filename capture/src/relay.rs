@@ -6,8 +6,8 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use pcap::BpfProgram;
 use policy::channel::Sender;
-use policy::role::{Control, Done};
-use proto::control::Level;
+use policy::role::{Control, Done, Request};
+use proto::control::{Counts, Level};
 use proto::frame::{CaptureEnd, Ending, Frame, FromCapture, KernelCounts};
 use proto::text::Text;
 
@@ -57,8 +57,8 @@ impl<'c> Relay<'c> {
     }
 
     /// Begins an input.
-    pub fn input(&mut self, name: &str) -> Result<(), Error> {
-        Ok(self.sender.send(&FromCapture::Input { name: Text::cut(name) }, &[])?)
+    pub fn input(&mut self, name: &str, completing: bool) -> Result<(), Error> {
+        Ok(self.sender.send(&FromCapture::Input { name: Text::cut(name), completing }, &[])?)
     }
 
     /// Begins an interface of the input.
@@ -89,7 +89,15 @@ impl<'c> Relay<'c> {
         self.poll(source, timeout)
     }
 
-    fn poll(&self, source: &impl AsFd, timeout: PollTimeout) -> Result<Woken, Error> {
+    /// Says how far reading is, and passes the question on.
+    fn count(&mut self) -> Result<(), Error> {
+        let counts = Counts::Capture { bytes: 0, of: None, frames: self.frames_read, dropped: 0 };
+        self.control.counts(counts);
+        self.sender.send(&FromCapture::Count, &[])?;
+        Ok(self.sender.flush()?)
+    }
+
+    fn poll(&mut self, source: &impl AsFd, timeout: PollTimeout) -> Result<Woken, Error> {
         let mut fds = [
             PollFd::new(source.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.control.as_fd(), PollFlags::POLLIN),
@@ -102,8 +110,12 @@ impl<'c> Relay<'c> {
             }
         };
         let [source, control] = fds;
-        if control.any().unwrap_or(true) && self.control.stop_requested()? {
-            return Ok(Woken::Stopped);
+        if control.any().unwrap_or(true) {
+            match self.control.request()? {
+                Some(Request::Stop) => return Ok(Woken::Stopped),
+                Some(Request::Count) => self.count()?,
+                None => {}
+            }
         }
         // An error or a hang-up is for the next read to tell.
         let ready = count > 0 && source.any().unwrap_or(true);

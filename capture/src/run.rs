@@ -3,7 +3,7 @@
 use policy::channel::Sender;
 use policy::role::{Control, Done};
 use policy::{Role, manifest, sandbox};
-use proto::control::Level;
+use proto::control::{Level, Savefile};
 use proto::frame::FromCapture;
 use proto::plan::{CapturePlan, Live, Plan, Source};
 
@@ -17,11 +17,11 @@ use crate::relay::Relay;
 /// Captures as the plan says.
 pub fn run(control: &Control) -> Result<Done, Error> {
     let sender = Sender::adopt(manifest::DATA_OUT)?;
-    let (plan, names) = control.plan()?;
+    let (plan, savefiles) = control.plan()?;
     let Plan::Capture(plan) = plan else { return Err(Error::WrongPlan) };
     match &plan.source {
         Source::Live(live) => capture_interface(control, sender, &plan, live),
-        Source::Savefiles => capture_savefiles(control, sender, &plan, &names),
+        Source::Savefiles => capture_savefiles(control, sender, &plan, &savefiles),
     }
 }
 
@@ -29,9 +29,9 @@ fn capture_savefiles(
     control: &Control,
     sender: Sender<FromCapture>,
     plan: &CapturePlan,
-    names: &[Vec<u8>],
+    savefiles: &[Savefile],
 ) -> Result<Done, Error> {
-    let inputs = Inputs::open(names);
+    let inputs = Inputs::open(savefiles);
     let filters = Filters::compile(plan.filter.as_deref());
     if let Some(words) = filters.hopeless()
         && !inputs.opened.is_empty()

@@ -37,3 +37,7 @@ pub const DATA_OUT: RawFd = 5;
 pub const OUTPUT: RawFd = 6;
 /// A report outside the output directory, where `-X` names one (writer).
 pub const REPORT: RawFd = 7;
+/// Standard output, where flows are printed (writer).
+pub const CONSOLE: RawFd = 8;
+/// The savefile that `-w` names (writer).
+pub const UNPROCESSED: RawFd = 9;

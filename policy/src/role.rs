@@ -8,7 +8,7 @@ use std::sync::Arc;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use proto::Breach;
-use proto::control::{self, FromRole, Layer, Level, Notice, RoleState, ToRole};
+use proto::control::{self, Counts, FromRole, Layer, Level, Notice, RoleState, Savefile, ToRole};
 use proto::limits::MAX_CONTROL;
 use proto::plan::Plan;
 use proto::text::Text;
@@ -30,6 +30,15 @@ pub enum Done {
     Fully,
     /// An input could not be read in full or an output not be stored, and the user was told.
     InPart,
+}
+
+/// What `tcpflow` asks for while packets flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Request {
+    /// To end in order.
+    Stop,
+    /// To say how far everyone is.
+    Count,
 }
 
 /// Runs a role: adopts the control channel, sees that a panic or an error is told as a reason, and
@@ -69,16 +78,16 @@ impl Control {
     }
 
     /// The plan and the inputs that follow it.
-    pub fn plan(&self) -> Result<(Plan, Vec<Vec<u8>>), Error> {
+    pub fn plan(&self) -> Result<(Plan, Vec<Savefile>), Error> {
         let ToRole::Plan(plan) = self.receive()? else {
             return Err(Breach::Forbidden("the first message is not a plan").into());
         };
         let mut inputs = Vec::new();
         loop {
             match self.receive()? {
-                ToRole::Input(name) => inputs.push(name),
+                ToRole::Input(input) => inputs.push(input),
                 ToRole::Confine => return Ok((*plan, inputs)),
-                ToRole::Plan(_) | ToRole::Start(_) | ToRole::Stop => {
+                ToRole::Plan(_) | ToRole::Start(_) | ToRole::Count | ToRole::Stop => {
                     return Err(Breach::Forbidden("inputs were due").into());
                 }
             }
@@ -90,7 +99,7 @@ impl Control {
         self.send(&FromRole::Ready(layers))?;
         match self.receive()? {
             ToRole::Start(states) => Ok(states),
-            ToRole::Plan(_) | ToRole::Input(_) | ToRole::Confine | ToRole::Stop => {
+            ToRole::Plan(_) | ToRole::Input(_) | ToRole::Confine | ToRole::Count | ToRole::Stop => {
                 Err(Breach::Forbidden("the start was due").into())
             }
         }
@@ -102,15 +111,21 @@ impl Control {
         let _ = self.send(&FromRole::Notice(Notice { level, text: Text::cut(text) }));
     }
 
-    /// Whether `tcpflow` has asked for an end, without waiting.
-    pub fn stop_requested(&self) -> Result<bool, Error> {
+    /// Answers how far this role is. As with a notice, an answer that cannot be sent is not worth ending for.
+    pub fn counts(&self, counts: Counts) {
+        let _ = self.send(&FromRole::Counts(counts));
+    }
+
+    /// What `tcpflow` asks for while packets flow, if anything, without waiting.
+    pub fn request(&self) -> Result<Option<Request>, Error> {
         let mut fds = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
         match poll(&mut fds, PollTimeout::ZERO) {
-            Ok(0) | Err(Errno::EINTR) => Ok(false),
+            Ok(0) | Err(Errno::EINTR) => Ok(None),
             Ok(_) => match self.receive()? {
-                ToRole::Stop => Ok(true),
+                ToRole::Stop => Ok(Some(Request::Stop)),
+                ToRole::Count => Ok(Some(Request::Count)),
                 ToRole::Plan(_) | ToRole::Input(_) | ToRole::Confine | ToRole::Start(_) => {
-                    Err(Breach::Forbidden("only a stop was due").into())
+                    Err(Breach::Forbidden("only a stop or a count was due").into())
                 }
             },
             Err(errno) => Err(Error::Socket(errno)),

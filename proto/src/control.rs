@@ -13,13 +13,24 @@ pub enum ToRole {
     /// The first message: what the role is to do.
     Plan(Box<Plan>),
     /// A savefile to read, after the plan; one message each, for their number is not bounded.
-    Input(Vec<u8>),
+    Input(Savefile),
     /// There are no further inputs; take what you need and confine yourself.
     Confine,
     /// All roles are confined: begin. Holds what is in force in all of them, for the report.
     Start(Vec<RoleState>),
+    /// Say how far you are, and have the others say it (to the capture process only).
+    Count,
     /// End in order (to the capture process only).
     Stop,
+}
+
+/// A savefile to read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Savefile {
+    /// Its path as the user named it; `-` is standard input.
+    pub path: Vec<u8>,
+    /// Whether it only completes flows that exist already (`-R`).
+    pub completing: bool,
 }
 
 /// From a role to `tcpflow`.
@@ -29,6 +40,8 @@ pub enum FromRole {
     Ready(Vec<Layer>),
     /// Something for the user to read.
     Notice(Notice),
+    /// How far the role is, because it was asked.
+    Counts(Counts),
     /// The role has done its work.
     Done {
         /// Whether an input could not be read in full, or something could not be stored.
@@ -36,6 +49,38 @@ pub enum FromRole {
     },
     /// The role cannot go on.
     Failed(Text),
+}
+
+/// How far a role is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Counts {
+    /// The capture process.
+    Capture {
+        /// Bytes read of the savefiles, as they lie on the disk.
+        bytes: u64,
+        /// How many there are, where every savefile is a file whose length is known.
+        of: Option<u64>,
+        /// Frames read.
+        frames: u64,
+        /// Frames that the kernel dropped so far.
+        dropped: u64,
+    },
+    /// The reassembler.
+    Reassembler {
+        /// TCP segments so far.
+        segments: u64,
+        /// Flows so far.
+        flows: u64,
+        /// Flows open now.
+        open: u64,
+    },
+    /// The writer.
+    Writer {
+        /// Payload bytes written.
+        written: u64,
+        /// Flow files made.
+        files: u64,
+    },
 }
 
 /// A line for the user.

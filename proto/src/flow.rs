@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::frame::{CaptureEnd, Ending};
-use crate::limits::{MAX_PAYLOAD, MAX_REASONS};
+use crate::limits::{MAX_FRAME, MAX_PAYLOAD, MAX_REASONS};
 use crate::text::Text;
 use crate::time::Timestamp;
 use crate::{Breach, Message};
@@ -15,8 +15,9 @@ use crate::{Breach, Message};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct FlowId(pub u64);
 
-/// A message from the reassembler. Per flow: `Open`, then `Data`, `Compare` and `Shift` in any order and
-/// number, then `Close`. `End` is the last of all, and all flows are closed before it.
+/// A message from the reassembler. Per flow: `Open`, then anything that names it in any order and number,
+/// then `Close`. `End` is the last of all, and all flows are closed before it. What a plan does not ask
+/// for (console output, an index, packets) may not be sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FromReassembler {
     /// A flow begins.
@@ -34,6 +35,30 @@ pub enum FromReassembler {
         /// By how many bytes.
         by: u64,
     },
+    /// Payload for the console, the bytes of one flow in the order in which they are to be shown.
+    Print(Span),
+    /// Bytes of a flow that the console will not see, because they were lost.
+    Gap {
+        /// The flow.
+        flow: FlowId,
+        /// Where in the stream they should have been.
+        offset: u64,
+        /// How many bytes.
+        length: u64,
+    },
+    /// A segment with payload, for the index of `-I`.
+    Arrival(Arrival),
+    /// A whole packet of a flow, for `-K`; its captured bytes are the payload.
+    Packet {
+        /// The flow.
+        flow: FlowId,
+        /// The packet.
+        packet: RawPacket,
+    },
+    /// A frame of which no TCP segment came, for `-w`; its captured bytes are the payload.
+    Unprocessed(RawPacket),
+    /// `tcpflow` wants to know how far everyone is.
+    Count,
     /// A flow ended; boxed because it is rare and large beside the others.
     Close(Box<FlowClose>),
     /// The run ended.
@@ -49,6 +74,32 @@ pub struct Span {
     pub offset: u64,
     /// How many bytes.
     pub length: u32,
+}
+
+/// When the bytes of a byte range were captured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Arrival {
+    /// The flow.
+    pub flow: FlowId,
+    /// Where in the stream the first byte belongs.
+    pub offset: u64,
+    /// How many bytes.
+    pub length: u32,
+    /// When they were captured.
+    pub time: Timestamp,
+}
+
+/// A frame as a savefile holds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RawPacket {
+    /// The `LINKTYPE_` number.
+    pub link_type: u32,
+    /// When it was captured.
+    pub time: Timestamp,
+    /// Bytes captured: the payload.
+    pub captured: u32,
+    /// Bytes that the frame had on the wire.
+    pub original: u32,
 }
 
 /// The two ends of a flow, seen from its sender.
@@ -187,19 +238,45 @@ impl Totals {
 impl Message for FromReassembler {
     fn payload_len(&self) -> u32 {
         match self {
-            Self::Data(span) | Self::Replace(span) | Self::Compare(span) => span.length,
-            Self::Open(_) | Self::Shift { .. } | Self::Close(_) | Self::End(_) => 0,
+            Self::Data(span) | Self::Replace(span) | Self::Compare(span) | Self::Print(span) => span.length,
+            Self::Packet { packet, .. } | Self::Unprocessed(packet) => packet.captured,
+            Self::Open(_)
+            | Self::Shift { .. }
+            | Self::Gap { .. }
+            | Self::Arrival(_)
+            | Self::Count
+            | Self::Close(_)
+            | Self::End(_) => 0,
         }
     }
 
     fn check(&self) -> Result<(), Breach> {
         match self {
-            Self::Data(span) | Self::Replace(span) | Self::Compare(span) => span.check(),
+            Self::Data(span) | Self::Replace(span) | Self::Compare(span) | Self::Print(span) => span.check(),
+            Self::Arrival(Arrival { flow, offset, length, .. }) => {
+                Span { flow: *flow, offset: *offset, length: *length }.end().map(drop)
+            }
+            Self::Packet { packet, .. } | Self::Unprocessed(packet) => packet.check(),
             Self::End(totals) if totals.frames_aside.len().max(totals.payload_aside.len()) > MAX_REASONS => {
                 Err(Breach::Forbidden("too many reasons"))
             }
-            Self::Open(_) | Self::Shift { .. } | Self::Close(_) | Self::End(_) => Ok(()),
+            Self::Open(_)
+            | Self::Shift { .. }
+            | Self::Gap { .. }
+            | Self::Count
+            | Self::Close(_)
+            | Self::End(_) => Ok(()),
         }
+    }
+}
+
+impl RawPacket {
+    fn check(&self) -> Result<(), Breach> {
+        let captured = usize::try_from(self.captured).unwrap_or(usize::MAX);
+        if captured > MAX_FRAME {
+            return Err(Breach::TooLong { what: "packet", length: captured, limit: MAX_FRAME });
+        }
+        Ok(())
     }
 }
 

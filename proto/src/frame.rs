@@ -8,13 +8,15 @@ use crate::time::Timestamp;
 use crate::{Breach, Message};
 
 /// A message from the capture process. Order: `Input`, its `Interface`s and `Frame`s as they come,
-/// further inputs, at last `End`.
+/// further inputs, at last `End`; a `Tick` or `Count` anywhere before it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FromCapture {
     /// A savefile or an interface begins; interfaces are numbered anew from 0.
     Input {
         /// As the user named it.
         name: Text,
+        /// Whether it only completes flows that exist already (`-R`).
+        completing: bool,
     },
     /// The next interface of this input. A classic savefile has one, a pcapng may have many.
     Interface {
@@ -25,6 +27,11 @@ pub enum FromCapture {
     },
     /// One frame; its captured bytes are the payload.
     Frame(Frame),
+    /// Nothing was captured for a second or more; the time now. Live captures only.
+    Tick(Timestamp),
+    /// `tcpflow` wants to know how far everyone is: each role answers over its control channel and
+    /// passes the question on.
+    Count,
     /// The last message of all.
     End(CaptureEnd),
 }
@@ -79,7 +86,7 @@ impl Message for FromCapture {
     fn payload_len(&self) -> u32 {
         match self {
             Self::Frame(frame) => frame.captured,
-            Self::Input { .. } | Self::Interface { .. } | Self::End(_) => 0,
+            Self::Input { .. } | Self::Interface { .. } | Self::Tick(_) | Self::Count | Self::End(_) => 0,
         }
     }
 

@@ -66,6 +66,8 @@ pub struct CapturePlan {
     pub source: Source,
     /// The filter expression.
     pub filter: Option<String>,
+    /// Whether to say how far reading is several times a second, and to have the others say it.
+    pub progress: bool,
 }
 
 /// Where frames come from.
@@ -111,6 +113,34 @@ pub struct ReassemblerPlan {
     pub tunnels: bool,
     /// What tells flows apart beside addresses and ports.
     pub separation: Separation,
+    /// What the writer is to be told of.
+    pub wanted: Wanted,
+}
+
+/// What of the traffic goes to the writer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wanted {
+    /// Flows at all: not with `-x tcpdemux`.
+    pub flows: bool,
+    /// Payload, for flow files: `Data`, `Replace`, `Compare`, `Shift`.
+    pub data: bool,
+    /// Payload for the console, and in which order: `Print`, `Gap`.
+    pub console: Option<Order>,
+    /// When each segment came, for `-I`: `Arrival`.
+    pub index: bool,
+    /// Whole packets of flows, for `-K`: `Packet`.
+    pub packets: bool,
+    /// Frames of which no TCP segment came, for `-w`: `Unprocessed`.
+    pub unprocessed: bool,
+}
+
+/// `-S console`: the order in which payload is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Order {
+    /// Each flow in the order of its stream, each byte once.
+    Stream,
+    /// As segments arrive, repeated ones again, as in tcpflow 1.6.1.
+    Arrival,
 }
 
 /// `-S flow_key`: what tells flows apart beside addresses and ports.
@@ -144,12 +174,63 @@ pub struct WriterPlan {
     pub output: Vec<u8>,
     /// Whether flow files are made at all (not with `-FX`).
     pub store: bool,
+    /// `-I`: whether to keep an index beside each flow file.
+    pub index: bool,
+    /// `-K`: whether packets are kept, in place of payload.
+    pub packets: bool,
+    /// `-w`: whether frames that were not processed are kept, in the file that the manifest has for them.
+    pub unprocessed: bool,
+    /// Digests of each flow file, for the report.
+    pub digests: Vec<Digest>,
+    /// Console output, if there is any.
+    pub console: Option<ConsolePlan>,
+    /// `-q` not given: whether to warn of a directory with very many files.
+    pub warn_of_many_files: bool,
     /// `-b`: bytes of each flow to keep.
     pub max_bytes: Option<u64>,
     /// `-f`: flow files open at once.
     pub max_open_files: u32,
     /// The report, if one is made.
     pub report: Option<ReportPlan>,
+}
+
+/// A digest of a flow file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Digest {
+    /// MD5, RFC 1321.
+    Md5,
+    /// SHA-1, FIPS 180-4.
+    Sha1,
+    /// SHA-256, FIPS 180-4.
+    Sha256,
+}
+
+/// How flows are printed on standard output.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConsolePlan {
+    /// How payload is shown.
+    pub format: ConsoleFormat,
+    /// Whether the flow's name comes before it (not with `-C`).
+    pub names: bool,
+    /// Whether a newline comes after it (not with `-0`).
+    pub newline: bool,
+    /// Whether directions are told apart by colour (`-g`).
+    pub color: bool,
+    /// `-L`: the POSIX named semaphore that is held while one piece is printed.
+    pub semaphore: Option<String>,
+}
+
+/// How payload is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ConsoleFormat {
+    /// Printable ASCII, newline and carriage return as they are, a dot for everything else.
+    Text,
+    /// As it is (`-B`).
+    Binary,
+    /// In hexadecimal, with text beside it (`-D`).
+    Hex,
+    /// As a JSON object a piece (`-J`).
+    Json,
 }
 
 /// Where the report goes and what it says of the run.

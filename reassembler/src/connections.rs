@@ -1,5 +1,6 @@
 //! Which flow a segment belongs to, when flows begin and end, and which go when room runs out.
 
+use proto::control::Counts;
 use proto::flow::{FlowEnding, FlowId, FlowOpen, Totals};
 use proto::frame::{CaptureEnd, Frame};
 use proto::plan::ReassemblerPlan;
@@ -30,6 +31,10 @@ pub struct Connections<S> {
     tcp_timeout: Option<i64>,
     max_memory: usize,
     max_half_open: usize,
+    /// Whether flows are looked for at all.
+    flows: bool,
+    /// Whether segments without a flow begin none (`-R`).
+    only_complete: bool,
 }
 
 impl<S: Sink> Connections<S> {
@@ -45,7 +50,24 @@ impl<S: Sink> Connections<S> {
             tcp_timeout: i64::try_from(plan.tcp_timeout).ok().filter(|timeout| *timeout > 0),
             max_memory,
             max_half_open: (max_memory / HALF_OPEN_PART / Table::FLOW_SIZE).max(1),
+            flows: plan.wanted.flows,
+            only_complete: false,
         }
+    }
+
+    /// Whether what comes from now on only completes flows that exist already.
+    pub fn only_complete(&mut self, only: bool) {
+        self.only_complete = only;
+    }
+
+    /// Time passes without segments.
+    pub fn pass(&mut self, now: Timestamp) -> Result<(), Error> {
+        self.close_idle(now)
+    }
+
+    /// How far the work is.
+    pub fn counts(&self) -> Counts {
+        self.outlet.ledger.counts()
     }
 
     /// Counts a frame, or one of those in an aggregate, without a segment.
@@ -86,6 +108,11 @@ impl<S: Sink> Connections<S> {
     fn begin(&mut self, segment: &Segment<'_>, frame: &Frame) -> Result<(), Error> {
         if segment.rst {
             self.outlet.ledger.payload_aside("reset_payload", segment.payload.len());
+            return Ok(());
+        }
+        if !self.flows || self.only_complete {
+            let reason = if self.flows { "completes_no_flow" } else { "no_flows_wanted" };
+            self.outlet.ledger.payload_aside(reason, segment.payload.len());
             return Ok(());
         }
         if !segment.syn && segment.payload.is_empty() && segment.cut == 0 {

@@ -3,6 +3,7 @@
 //! Every frame is a segment or set aside; every payload byte is stored or set aside. Both sums are checked
 //! when the run ends.
 
+use proto::control::Counts;
 use proto::flow::{Count, Totals};
 use proto::frame::CaptureEnd;
 use proto::text::Text;
@@ -91,6 +92,12 @@ impl Ledger {
     #[must_use]
     pub fn open_flows(&self) -> u64 {
         self.open_flows
+    }
+
+    /// How far the work is.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        Counts::Reassembler { segments: self.segments, flows: self.flows, open: self.open_flows }
     }
 
     /// Everything, for the report.

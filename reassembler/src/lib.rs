@@ -53,6 +53,9 @@ pub fn run(control: &Control) -> Result<Done, Error> {
         }
         let Some(mut batch) = frames.receive()? else { break };
         while let Some((message, bytes)) = batch.next()? {
+            if message == FromCapture::Count {
+                control.counts(conversation.counts());
+            }
             conversation.hear(message, bytes, &mut warn)?;
         }
     }

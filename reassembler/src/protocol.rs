@@ -1,11 +1,13 @@
 //! What the capture process may say, and when: a state machine that only advances.
 
 use proto::Breach;
+use proto::control::Counts;
 use proto::flow::FromReassembler;
 use proto::frame::{CaptureEnd, Ending, Frame, FromCapture};
 use proto::limits::MAX_INTERFACES;
 use proto::plan::ReassemblerPlan;
 use proto::text::Text;
+use proto::time::Timestamp;
 
 use crate::Error;
 use crate::connections::Connections;
@@ -62,9 +64,14 @@ impl<S: Sink> Conversation<S> {
     ) -> Result<(), Error> {
         match (&mut self.state, message) {
             (State::End(_), _) => Err(Breach::Forbidden("a message after the end").into()),
-            (State::Start | State::Input(..), FromCapture::Input { name }) => {
+            (State::Start | State::Input(..), FromCapture::Input { name, completing }) => {
                 self.state = State::Input(name, Vec::new());
+                self.connections.only_complete(completing);
                 Ok(())
+            }
+            (State::Start | State::Input(..), FromCapture::Tick(now)) => self.pass(now),
+            (State::Start | State::Input(..), FromCapture::Count) => {
+                self.connections.sink().put(&FromReassembler::Count, &[])
             }
             (State::Input(name, links), FromCapture::Interface { link_type, .. }) => {
                 let link = LinkType::from_number(link_type);
@@ -89,10 +96,24 @@ impl<S: Sink> Conversation<S> {
         }
     }
 
-    fn frame(&mut self, link: LinkType, frame: &Frame, bytes: &[u8]) -> Result<(), Error> {
-        while let Some(datagram) = self.fragments.overdue(frame.time) {
+    /// Time passes without frames.
+    fn pass(&mut self, now: Timestamp) -> Result<(), Error> {
+        if let Some(last) = self.last {
+            self.finish_overdue(now, &last)?;
+        }
+        self.connections.pass(now)
+    }
+
+    /// Ends datagrams whose missing fragments are overdue.
+    fn finish_overdue(&mut self, now: Timestamp, frame: &Frame) -> Result<(), Error> {
+        while let Some(datagram) = self.fragments.overdue(now) {
             self.datagram(&datagram, frame)?;
         }
+        Ok(())
+    }
+
+    fn frame(&mut self, link: LinkType, frame: &Frame, bytes: &[u8]) -> Result<(), Error> {
+        self.finish_overdue(frame.time, frame)?;
         self.segments(self.decoder.open(link, bytes, frame.original), frame)
     }
 
@@ -145,6 +166,11 @@ impl<S: Sink> Conversation<S> {
         for _ in 0..frames {
             self.connections.aside(aside);
         }
+    }
+
+    /// How far the work is.
+    pub fn counts(&self) -> Counts {
+        self.connections.counts()
     }
 
     /// Where messages for the writer go.

@@ -12,7 +12,7 @@ use reassembler::protocol::Conversation;
 use support::plan;
 
 fn input() -> FromCapture {
-    FromCapture::Input { name: Text::cut("x.pcap") }
+    FromCapture::Input { name: Text::cut("x.pcap"), completing: false }
 }
 
 fn interface() -> FromCapture {

@@ -18,6 +18,9 @@ use crate::table::Table;
 /// A batch with less payload was sent because its sender had nothing more: there is time to flush.
 const FULL: usize = BATCH_PAYLOAD / 2;
 
+/// What the plan did not ask for.
+const NOT_WANTED: Breach = Breach::Forbidden("a message that the plan does not ask for");
+
 /// What is open, and how the run ended.
 pub struct Session<'a> {
     table: Table,
@@ -83,6 +86,14 @@ impl<'a> Session<'a> {
             }
             FromReassembler::Compare(span) => self.compare(&span, bytes, pending),
             FromReassembler::Shift { flow, by } => self.shift(flow, by, pending),
+            FromReassembler::Count => {
+                self.control.counts(self.store.counts());
+                Ok(())
+            }
+            FromReassembler::Print(_) | FromReassembler::Gap { .. } => Err(NOT_WANTED),
+            FromReassembler::Arrival(_)
+            | FromReassembler::Packet { .. }
+            | FromReassembler::Unprocessed(_) => Err(NOT_WANTED),
             FromReassembler::Close(close) => self.close(&close, pending),
             FromReassembler::End(totals) => self.end(*totals),
         }

@@ -7,6 +7,7 @@ use nix::errno::Errno;
 use nix::sys::stat::futimens;
 use nix::sys::time::TimeSpec;
 use nix::unistd::ftruncate;
+use proto::control::Counts;
 use proto::flow::{FlowId, Span};
 use proto::plan::WriterPlan;
 use proto::template::Template;
@@ -43,6 +44,8 @@ pub struct Sums {
     pub received: u64,
     /// Written to flow files.
     pub written: u64,
+    /// Flow files made.
+    pub files: u64,
     /// Not written, by reason.
     pub aside: BTreeMap<&'static str, u64>,
     /// Flows that could not be stored in full.
@@ -185,6 +188,7 @@ impl Store {
                 Ok(file) => {
                     self.add(flow.open.flow, file);
                     self.counters.taken(&base, counter);
+                    self.sums.files = self.sums.files.saturating_add(1);
                     flow.name = Some(name.into());
                     return Ok(());
                 }
@@ -226,6 +230,11 @@ impl Store {
             flow.fault = Some(Fault(errno));
             self.sums.truncated = self.sums.truncated.saturating_add(1);
         }
+    }
+
+    /// How far the work is.
+    pub fn counts(&self) -> Counts {
+        Counts::Writer { written: self.sums.written, files: self.sums.files }
     }
 
     /// How many flow files are open.

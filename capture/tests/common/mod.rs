@@ -12,7 +12,7 @@ use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockType, recv, send, setsockopt, socketpair, sockopt::SndBuf,
 };
 use proto::batch::Incoming;
-use proto::control::{FromRole, ToRole, decode, encode};
+use proto::control::{FromRole, Savefile, ToRole, decode, encode};
 use proto::frame::{CaptureEnd, Frame, FromCapture};
 use proto::limits::{MAX_CONTROL, MAX_DATAGRAM};
 use proto::plan::{CapturePlan, Confinement, Limits, Plan, SandboxMode, Source};
@@ -63,6 +63,7 @@ pub fn plan(source: Source, filter: Option<&str>) -> Plan {
         confinement: Confinement { mode: SandboxMode::BestEffort, identity: None, limits: NO_LIMITS },
         source,
         filter: filter.map(str::to_owned),
+        progress: false,
     })
 }
 
@@ -92,7 +93,8 @@ impl Role {
         let role = Self { child, control, data, sequence: 0, relayed: Relayed::default() };
         role.tell(&ToRole::Plan(Box::new(plan)));
         for input in inputs {
-            role.tell(&ToRole::Input(input.as_os_str().as_encoded_bytes().to_vec()));
+            let path = input.as_os_str().as_encoded_bytes().to_vec();
+            role.tell(&ToRole::Input(Savefile { path, completing: false }));
         }
         role.tell(&ToRole::Confine);
         role
@@ -123,11 +125,12 @@ impl Role {
         while let Some((message, payload)) = batch.next().expect("message") {
             assert!(self.relayed.end.is_none(), "a message after the end");
             match message {
-                FromCapture::Input { name } => self.relayed.inputs.push(name.as_str().to_owned()),
+                FromCapture::Input { name, .. } => self.relayed.inputs.push(name.as_str().to_owned()),
                 FromCapture::Interface { link_type, snap_length } => {
                     self.relayed.interfaces.push((link_type, snap_length));
                 }
                 FromCapture::Frame(frame) => self.relayed.frames.push((frame, payload.to_vec())),
+                FromCapture::Tick(_) | FromCapture::Count => {}
                 FromCapture::End(end) => self.relayed.end = Some(end),
             }
         }

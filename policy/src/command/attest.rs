@@ -78,7 +78,7 @@ fn note(
         }
         Heard::Message(FromRole::Notice(notice)) => tell::notice(&notice, settings),
         Heard::Message(FromRole::Failed(text)) => return Err(Error::Told(text.as_str().to_owned())),
-        Heard::Message(FromRole::Done { .. }) => {
+        Heard::Message(FromRole::Done { .. } | FromRole::Counts(_)) => {
             return Err(process.breach(proto::Breach::Forbidden("done before the start")));
         }
         Heard::Closed => {

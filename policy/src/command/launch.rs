@@ -1,6 +1,5 @@
 //! Starts the roles: exec, an empty environment, the descriptors of the manifest and no others, a plan.
 
-use std::ffi::OsString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -12,7 +11,7 @@ use nix::sys::socket::{
     AddressFamily, Shutdown, SockFlag, SockType, getsockopt, setsockopt, shutdown, socketpair,
 };
 use policy::{Role, manifest};
-use proto::control::{RoleState, ToRole};
+use proto::control::{RoleState, Savefile, ToRole};
 use proto::limits::MAX_DATAGRAM;
 use proto::plan::Plan;
 
@@ -56,6 +55,8 @@ pub fn start(settings: &Settings, identities: &Identities, places: Places) -> Re
     let reassembler = begin(Role::Reassembler, between, &[], reassembler_plan)?;
     let mut last = vec![(writer_in, manifest::DATA_IN), (places.directory, manifest::OUTPUT)];
     last.extend(places.report.map(|file| (OwnedFd::from(file), manifest::REPORT)));
+    last.extend(places.unprocessed.map(|file| (OwnedFd::from(file), manifest::UNPROCESSED)));
+    last.extend(places.console.map(|stdout| (stdout, manifest::CONSOLE)));
     let writer = begin(Role::Writer, last, &[], writer_plan)?;
     Ok(Roles { processes: vec![capture, reassembler, writer] })
 }
@@ -91,13 +92,13 @@ impl Roles {
 fn begin(
     role: Role,
     descriptors: Vec<(OwnedFd, i32)>,
-    inputs: &[OsString],
+    inputs: &[Savefile],
     plan: Plan,
 ) -> Result<Process, Error> {
-    let process = spawn(role, descriptors, inputs.iter().any(|name| name == "-"))?;
+    let process = spawn(role, descriptors, inputs.iter().any(|input| input.path == b"-"))?;
     process.tell(&ToRole::Plan(Box::new(plan)))?;
-    for name in inputs {
-        process.tell(&ToRole::Input(name.as_encoded_bytes().to_vec()))?;
+    for input in inputs {
+        process.tell(&ToRole::Input(input.clone()))?;
     }
     process.tell(&ToRole::Confine)?;
     Ok(process)

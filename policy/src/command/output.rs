@@ -1,5 +1,5 @@
-//! The places that output goes to, opened before any privilege is dropped: the output directory and, with
-//! `-X`, the report.
+//! The places that output goes to, opened before any privilege is dropped: the output directory, the files
+//! that `-X` and `-w` name, standard output where flows are printed.
 
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
@@ -19,7 +19,7 @@ use super::tell;
 
 /// What a missing directory is made with, less umask, as tcpflow does.
 const DIRECTORY_MODE: Mode = Mode::from_bits_truncate(0o777);
-/// What a report is made with, less umask.
+/// What a file is made with, less umask.
 const FILE_MODE: Mode = Mode::from_bits_truncate(0o666);
 
 /// Where output goes.
@@ -29,6 +29,10 @@ pub struct Places {
     pub directory: OwnedFd,
     /// The report that `-X` names.
     pub report: Option<File>,
+    /// The savefile that `-w` names.
+    pub unprocessed: Option<File>,
+    /// Standard output, where flows are printed.
+    pub console: Option<OwnedFd>,
     /// Whom the writer becomes.
     pub writer: Option<Identity>,
 }
@@ -48,13 +52,19 @@ pub fn prepare(settings: &Settings, identities: &Identities) -> Result<Places, E
         tell::line(&format!("reportfilename: {}", shown(settings).display()));
     }
     let report = match &settings.report {
-        Some(path) if settings.report_enabled => Some(base.report(path, identities.writer)?),
+        Some(path) if settings.report_enabled => Some(base.file(path, identities.writer)?),
         Some(_) | None => None,
+    };
+    let unprocessed =
+        settings.unprocessed.as_ref().map(|path| base.file(path, identities.writer)).transpose()?;
+    let console = match settings.console {
+        Some(_) => Some(std::io::stdout().as_fd().try_clone_to_owned().map_err(Error::Output)?),
+        None => None,
     };
     if let Some(user) = &settings.user {
         tell::line(&format!("dropped privs to {user}"));
     }
-    Ok(Places { directory, report, writer })
+    Ok(Places { directory, report, unprocessed, console, writer })
 }
 
 /// The report's name as tcpflow shows it.
@@ -132,7 +142,8 @@ impl Base {
         mkdirat(&parent, name, DIRECTORY_MODE)
     }
 
-    fn report(&self, path: &Path, owner: Option<Identity>) -> Result<File, Error> {
+    /// A file that the command line names, made or emptied.
+    fn file(&self, path: &Path, owner: Option<Identity>) -> Result<File, Error> {
         let shown = self.shown(path);
         let failed = |e: Errno| Error::Plain(format!("{}: {}", shown.display(), e.desc()));
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOCTTY;

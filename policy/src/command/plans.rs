@@ -6,7 +6,7 @@ use nix::unistd::{User, getuid};
 use policy::Role;
 use proto::plan::{
     CapturePlan, Confinement, Identity, Limits, Live, Plan, ReassemblerPlan, ReportPlace, ReportPlan, Source,
-    WriterPlan,
+    Wanted, WriterPlan,
 };
 use proto::text::Text;
 use proto::time::Timestamp;
@@ -56,6 +56,7 @@ fn capture(settings: &Settings, identities: &Identities) -> CapturePlan {
         confinement: confinement(settings, identities.reader, limits),
         source,
         filter: settings.filter.clone(),
+        progress: false,
     }
 }
 
@@ -72,6 +73,14 @@ fn reassembler(settings: &Settings, identities: &Identities) -> ReassemblerPlan 
         max_memory,
         tunnels: settings.tunnels,
         separation: settings.separation,
+        wanted: Wanted {
+            flows: settings.demultiplex,
+            data: settings.store,
+            console: settings.console.as_ref().map(|_| settings.console_order),
+            index: settings.index,
+            packets: settings.packets,
+            unprocessed: settings.unprocessed.is_some(),
+        },
     }
 }
 
@@ -84,6 +93,12 @@ fn writer(settings: &Settings, places: &Places) -> WriterPlan {
         template: settings.template.clone(),
         output: name_in_report(settings),
         store: settings.store,
+        index: settings.index,
+        packets: settings.packets,
+        unprocessed: settings.unprocessed.is_some(),
+        digests: settings.digests.clone(),
+        console: settings.console.clone(),
+        warn_of_many_files: !settings.quiet,
         max_bytes: settings.max_bytes,
         max_open_files: settings.max_open_files,
         report: settings.report_enabled.then(|| report(settings, places)),

@@ -1,9 +1,9 @@
 //! What the user asked for, checked.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 
-use proto::plan::{Overlap, SandboxMode, Separation};
+use proto::control::Savefile;
+use proto::plan::{ConsolePlan, Digest, Order, Overlap, SandboxMode, Separation};
 
 /// A run as the command line asks for it.
 #[derive(Debug, Clone)]
@@ -20,8 +20,22 @@ pub struct Settings {
     pub report_enabled: bool,
     /// `-T` and `-F`: how flow files are named.
     pub template: String,
-    /// Whether flow files are made (not with `-FX`).
+    /// Whether flows are looked for at all (not with `-x tcpdemux`).
+    pub demultiplex: bool,
+    /// Whether flow files are made (not with `-FX`, on the console, or with `-K`).
     pub store: bool,
+    /// `-K`: whether packets of flows are kept.
+    pub packets: bool,
+    /// `-I`: whether an index is kept beside each flow file.
+    pub index: bool,
+    /// `-w`: where packets go that were not processed.
+    pub unprocessed: Option<PathBuf>,
+    /// `-FM`, `-e md5`, `-S hash`: digests of flow files.
+    pub digests: Vec<Digest>,
+    /// `-c` and what belongs to it.
+    pub console: Option<ConsolePlan>,
+    /// `-S console`.
+    pub console_order: Order,
     /// `-b`: bytes of each flow to keep.
     pub max_bytes: Option<u64>,
     /// `-f`: flow files open at once.
@@ -59,8 +73,8 @@ pub struct Settings {
 /// Where packets come from.
 #[derive(Debug, Clone)]
 pub enum Input {
-    /// Savefiles, in order; `-` is standard input.
-    Savefiles(Vec<OsString>),
+    /// Savefiles, in order; those that only complete flows come last.
+    Savefiles(Vec<Savefile>),
     /// An interface.
     Live {
         /// Its name; none: the first that will do.

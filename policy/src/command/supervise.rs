@@ -109,6 +109,8 @@ impl Watch<'_> {
         };
         match process.hear() {
             Ok(Heard::Message(FromRole::Notice(notice))) => tell::notice(&notice, self.settings),
+            // Nothing asks for counts yet.
+            Ok(Heard::Message(FromRole::Counts(_))) => {}
             Ok(Heard::Message(FromRole::Done { failed })) => *fate = Fate::Done { failed },
             Ok(Heard::Message(FromRole::Failed(text))) => {
                 *fate = Fate::Failed(Some(text.as_str().to_owned()));

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use etherparse::PacketBuilder;
 use proto::flow::{FlowClose, FlowEnding, FlowId, FlowOpen, FromReassembler, Totals};
 use proto::frame::{CaptureEnd, Ending, Frame, FromCapture};
-use proto::plan::{Confinement, Limits, Overlap, ReassemblerPlan, SandboxMode, Separation};
+use proto::plan::{Confinement, Limits, Overlap, ReassemblerPlan, SandboxMode, Separation, Wanted};
 use proto::text::Text;
 use proto::time::Timestamp;
 use reassembler::protocol::Conversation;
@@ -35,6 +35,14 @@ pub fn plan() -> ReassemblerPlan {
         max_memory: 256 * MIB,
         tunnels: true,
         separation: Separation::Tunnel,
+        wanted: Wanted {
+            flows: true,
+            data: true,
+            console: None,
+            index: false,
+            packets: false,
+            unprocessed: false,
+        },
     }
 }
 
@@ -107,7 +115,7 @@ pub struct Capture {
 impl Capture {
     pub fn new(plan: &ReassemblerPlan, link_type: u32) -> Self {
         let mut conversation = Conversation::new(plan, Vec::new());
-        let input = FromCapture::Input { name: Text::cut("test") };
+        let input = FromCapture::Input { name: Text::cut("test"), completing: false };
         conversation.hear(input, &[], &mut |_| ()).unwrap();
         let interface = FromCapture::Interface { link_type, snap_length: 0 };
         conversation.hear(interface, &[], &mut |_| ()).unwrap();
@@ -246,6 +254,12 @@ impl Output {
                     assert_eq!(close.size, end, "size is not the end of the last byte");
                     flow.close = Some(*close);
                 }
+                FromReassembler::Print(_)
+                | FromReassembler::Gap { .. }
+                | FromReassembler::Arrival(_)
+                | FromReassembler::Packet { .. }
+                | FromReassembler::Unprocessed(_)
+                | FromReassembler::Count => panic!("the plan does not ask for {message:?}"),
                 FromReassembler::End(end) => totals = Some(*end),
             }
         }

@@ -10,7 +10,7 @@ use libfuzzer_sys::fuzz_target;
 use proto::Message;
 use proto::flow::{FlowId, FromReassembler};
 use proto::frame::{CaptureEnd, Ending, FromCapture};
-use proto::plan::{Confinement, Limits, Overlap, ReassemblerPlan, SandboxMode, Separation};
+use proto::plan::{Confinement, Limits, Overlap, ReassemblerPlan, SandboxMode, Separation, Wanted};
 use proto::text::Text;
 use reassembler::protocol::Conversation;
 use reassembler::sink::Sink;
@@ -48,6 +48,13 @@ impl Sink for Strict {
             FromReassembler::Shift { flow, by } => {
                 *self.open.get_mut(flow).expect("an open flow") += by;
             }
+            // The plan asks for none of these.
+            FromReassembler::Print(_)
+            | FromReassembler::Gap { .. }
+            | FromReassembler::Arrival(_)
+            | FromReassembler::Packet { .. }
+            | FromReassembler::Unprocessed(_)
+            | FromReassembler::Count => panic!("not wanted: {message:?}"),
             FromReassembler::Close(close) => {
                 let end = self.open.remove(&close.flow).expect("an open flow");
                 assert!(end <= close.size, "no byte lies after the end");
@@ -74,6 +81,14 @@ fn plan(choice: u8) -> ReassemblerPlan {
         max_memory: if choice & 8 == 0 { 64 << 20 } else { 4096 },
         tunnels: choice & 16 == 0,
         separation: if choice & 32 == 0 { Separation::Tunnel } else { Separation::Addresses },
+        wanted: Wanted {
+            flows: true,
+            data: true,
+            console: None,
+            index: false,
+            packets: false,
+            unprocessed: false,
+        },
     }
 }
 
@@ -82,7 +97,7 @@ fuzz_target!(|input: &[u8]| {
     let mut conversation = Conversation::new(&plan(*choice), Strict::default());
     let mut frames = 0;
     let mut hear = |message, payload: &[u8]| conversation.hear(message, payload, &mut |_| {}).unwrap();
-    hear(FromCapture::Input { name: Text::cut("fuzz") }, &[]);
+    hear(FromCapture::Input { name: Text::cut("fuzz"), completing: false }, &[]);
     let (mut savefile, mut start) = (Savefile::default(), 0);
     while let Ok(Step::Record { used, record }) = savefile.step(&bytes[start..]) {
         match record {

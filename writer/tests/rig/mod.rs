@@ -50,6 +50,12 @@ pub fn plan() -> WriterPlan {
         template: "%A.%a-%B.%b%V%v%C%c".into(),
         output: b"out".to_vec(),
         store: true,
+        index: false,
+        packets: false,
+        unprocessed: false,
+        digests: Vec::new(),
+        console: None,
+        warn_of_many_files: false,
         max_bytes: None,
         max_open_files: 16,
         report: Some(ReportPlan {

@@ -1,0 +1,228 @@
+//! `-S NAME=VALUE`: the names that are known, each with its default, its meaning and how it is read.
+
+use clap::ArgMatches;
+use proto::plan::{Digest, Order, Overlap, Separation};
+
+use super::super::error::Error;
+
+/// What `-S` set.
+#[derive(Debug, Clone)]
+pub struct Set {
+    /// `tdelta`: seconds added to every timestamp.
+    pub time_delta: i64,
+    /// `tcp_timeout`: seconds after which a silent flow is closed; 0: never.
+    pub tcp_timeout: u64,
+    /// `overlap`.
+    pub overlap: Overlap,
+    /// `max_memory`, MiB.
+    pub max_memory: u64,
+    /// `decap`.
+    pub tunnels: bool,
+    /// `flow_key`.
+    pub separation: Separation,
+    /// `buffer_size`, MiB.
+    pub buffer_size: u32,
+    /// `packet-buffer-timeout`, ms.
+    pub packet_buffer_timeout: u32,
+    /// `enable_report`.
+    pub report_enabled: bool,
+    /// `console`.
+    pub console: Order,
+    /// `hash`.
+    pub digests: Vec<Digest>,
+}
+
+impl Default for Set {
+    fn default() -> Self {
+        Self {
+            time_delta: 0,
+            tcp_timeout: 0,
+            overlap: Overlap::First,
+            max_memory: 256,
+            tunnels: true,
+            separation: Separation::Tunnel,
+            buffer_size: 64,
+            packet_buffer_timeout: 10,
+            report_enabled: true,
+            console: Order::Stream,
+            digests: vec![Digest::Md5],
+        }
+    }
+}
+
+/// A name that `-S` knows.
+pub struct Known {
+    /// The name.
+    pub name: &'static str,
+    /// What holds when it is not set.
+    pub default: &'static str,
+    /// What it is for.
+    pub help: &'static str,
+    assign: fn(&mut Set, &Assignment<'_>) -> Result<(), Error>,
+}
+
+/// A value for a name.
+struct Assignment<'a> {
+    name: &'a str,
+    value: &'a str,
+}
+
+/// Every name that `-S` knows.
+pub const KNOWN: &[Known] = &[
+    Known {
+        name: "tdelta",
+        default: "0",
+        help: "Seconds to add to every timestamp",
+        assign: |set, to| to.parsed().map(|value| set.time_delta = value),
+    },
+    Known {
+        name: "tcp_timeout",
+        default: "0",
+        help: "Seconds after which a silent flow is closed; 0: never",
+        assign: |set, to| to.parsed().map(|value| set.tcp_timeout = value),
+    },
+    Known {
+        name: "overlap",
+        default: "first",
+        help: "Which copy of a byte that was sent twice is kept: first or last",
+        assign: |set, to| {
+            to.one_of(&[("first", Overlap::First), ("last", Overlap::Last)]).map(|value| set.overlap = value)
+        },
+    },
+    Known {
+        name: "max_memory",
+        default: "256",
+        help: "MiB of memory that flows may take",
+        assign: |set, to| to.within(1..=1_048_576).map(|value| set.max_memory = value),
+    },
+    Known {
+        name: "decap",
+        default: "yes",
+        help: "Whether packets in tunnels are decoded: yes or no",
+        assign: |set, to| to.one_of(&[("yes", true), ("no", false)]).map(|value| set.tunnels = value),
+    },
+    Known {
+        name: "flow_key",
+        default: "tunnel",
+        help: "What tells flows apart beside addresses and ports: addresses (nothing), tunnel, or vlan (both)",
+        assign: |set, to| {
+            let values = [
+                ("addresses", Separation::Addresses),
+                ("tunnel", Separation::Tunnel),
+                ("vlan", Separation::Vlan),
+            ];
+            to.one_of(&values).map(|value| set.separation = value)
+        },
+    },
+    Known {
+        name: "buffer_size",
+        default: "64",
+        help: "MiB of the kernel's ring for a live capture",
+        assign: |set, to| to.within(1..=2047).map(|value| set.buffer_size = value),
+    },
+    Known {
+        name: "packet-buffer-timeout",
+        default: "10",
+        help: "Milliseconds for which the kernel may hold packets back",
+        assign: |set, to| to.within(1..=60_000).map(|value| set.packet_buffer_timeout = value),
+    },
+    Known {
+        name: "enable_report",
+        default: "YES",
+        help: "Whether report.xml is written",
+        // As tcpflow reads it: these say no, everything else yes.
+        assign: |set, to| {
+            set.report_enabled = !to.value.starts_with(['N', 'n', 'F', 'f', '0']);
+            Ok(())
+        },
+    },
+    Known {
+        name: "console",
+        default: "stream",
+        help: "The order in which payload is printed: stream, or arrival with all that is sent again",
+        assign: |set, to| {
+            to.one_of(&[("stream", Order::Stream), ("arrival", Order::Arrival)])
+                .map(|value| set.console = value)
+        },
+    },
+    Known {
+        name: "hash",
+        default: "md5",
+        help: "Digests that the md5 scanner makes, with commas between: md5, sha1, sha256",
+        assign: |set, to| to.digests().map(|value| set.digests = value),
+    },
+];
+
+impl Set {
+    /// Reads every `-S`.
+    pub fn read(matches: &ArgMatches) -> Result<Self, Error> {
+        let mut set = Self::default();
+        for assignment in matches.get_many::<String>("set").into_iter().flatten() {
+            // tcpflow's own spelling, which scripts may look for.
+            let bad = || Error::Plain(format!("Invalid paramter: {assignment}"));
+            let (name, value) = assignment.split_once('=').ok_or_else(bad)?;
+            if value.contains('=') {
+                return Err(bad());
+            }
+            let known = KNOWN.iter().find(|known| known.name == name).ok_or_else(|| unknown(name))?;
+            (known.assign)(&mut set, &Assignment { name, value })?;
+        }
+        Ok(set)
+    }
+}
+
+/// The names, as `-hh` lists them.
+pub fn help() -> String {
+    let row = |known: &Known| format!("  -S {}={}  {}\n", known.name, known.default, known.help);
+    KNOWN.iter().fold("\nParameters (and their defaults):\n".to_owned(), |text, known| text + &row(known))
+}
+
+fn unknown(name: &str) -> Error {
+    let known: Vec<&str> = KNOWN.iter().map(|known| known.name).collect();
+    Error::Told(format!("-S {name}: unknown name; known are {}", known.join(", ")))
+}
+
+impl Assignment<'_> {
+    fn refused(&self, why: impl std::fmt::Display) -> Error {
+        Error::Told(format!("-S {}={}: {why}", self.name, self.value))
+    }
+
+    fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(&self) -> Result<T, Error> {
+        self.value.parse().map_err(|e| self.refused(e))
+    }
+
+    fn within<T>(&self, range: std::ops::RangeInclusive<T>) -> Result<T, Error>
+    where
+        T: std::str::FromStr<Err: std::fmt::Display> + PartialOrd + std::fmt::Display,
+    {
+        let number = self.parsed()?;
+        if range.contains(&number) {
+            return Ok(number);
+        }
+        Err(self.refused(format!("{} to {}", range.start(), range.end())))
+    }
+
+    fn one_of<T: Copy>(&self, values: &[(&str, T)]) -> Result<T, Error> {
+        let found = values.iter().find(|(name, _)| *name == self.value).map(|(_, value)| *value);
+        found.ok_or_else(|| {
+            let names: Vec<&str> = values.iter().map(|(name, _)| *name).collect();
+            match names.split_last() {
+                Some((last, [])) => self.refused(last),
+                Some((last, others)) => self.refused(format!("{} or {last}", others.join(", "))),
+                None => self.refused("nothing is allowed"),
+            }
+        })
+    }
+
+    fn digests(&self) -> Result<Vec<Digest>, Error> {
+        let known = [("md5", Digest::Md5), ("sha1", Digest::Sha1), ("sha256", Digest::Sha256)];
+        let mut digests = Vec::new();
+        for name in self.value.split(',') {
+            let digest = Self { name: self.name, value: name }.one_of(&known)?;
+            if !digests.contains(&digest) {
+                digests.push(digest);
+            }
+        }
+        Ok(digests)
+    }
+}
