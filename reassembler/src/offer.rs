@@ -51,6 +51,7 @@ mod tests {
             window,
             window_scale: 3,
             syn,
+            fast_open: false,
             fin: false,
             rst: false,
             payload: &[],

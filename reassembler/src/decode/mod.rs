@@ -81,6 +81,8 @@ pub struct Segment<'a> {
     pub window_scale: u8,
     /// The SYN flag.
     pub syn: bool,
+    /// Whether a SYN may have payload: it shows a cookie of TCP Fast Open, RFC 7413.
+    pub fast_open: bool,
     /// The FIN flag, where the end of the payload is known.
     pub fin: bool,
     /// The RST flag.

@@ -1,4 +1,4 @@
-//! Options of IPv4 and IPv6 that matter to what a packet carries.
+//! Options of IPv4, IPv6 and TCP that matter to what a packet carries.
 
 use etherparse::IpNumber;
 
@@ -6,17 +6,31 @@ use super::layer::Layer;
 
 /// Whether an IPv4 option list is one. A receiver drops the packet if not (RFC 1122, 3.2.1.8), and so what it
 /// carries is not part of the stream.
-pub(super) fn are_sound(mut options: &[u8]) -> bool {
-    loop {
-        options = match options {
-            [] | [0, ..] => return true,
-            [1, rest @ ..] => rest,
-            [_, length, ..] if *length >= 2 => match options.get(usize::from(*length)..) {
-                Some(rest) => rest,
-                None => return false,
-            },
-            _ => return false,
-        };
+pub(super) fn are_sound(options: &[u8]) -> bool {
+    Options(options).all(|option| option.is_some())
+}
+
+/// The options of IPv4 and of TCP one by one: kind and contents; none, as the last, for what is not an option.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Options<'a>(pub &'a [u8]);
+
+impl<'a> Iterator for Options<'a> {
+    type Item = Option<(u8, &'a [u8])>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            match *std::mem::take(&mut self.0) {
+                [] | [0, ..] => return None,
+                [1, ref rest @ ..] => self.0 = rest,
+                [kind, length, ref rest @ ..] => {
+                    let split =
+                        usize::from(length).checked_sub(2).and_then(|length| rest.split_at_checked(length));
+                    self.0 = split.map(|(_, after)| after).unwrap_or_default();
+                    return Some(split.map(|(contents, _)| (kind, contents)));
+                }
+                [_] => return Some(None),
+            }
+        }
     }
 }
 
