@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::frame::{CaptureEnd, Ending};
-use crate::limits::{MAX_FRAME, MAX_PAYLOAD, MAX_REASONS};
+use crate::limits::{MAX_FRAME, MAX_PAYLOAD, MAX_REASONS, MAX_RUNS};
 use crate::text::Text;
 use crate::time::Timestamp;
 use crate::{Breach, Message};
@@ -155,12 +155,44 @@ pub struct FlowClose {
     pub missing: u64,
     /// Bytes of the stream that the snap length cut off, those after the last byte captured included.
     pub cut: u64,
+    /// Where `missing` and `cut` are.
+    pub missing_runs: Missing,
     /// Segments that did not begin where the one before them ended.
     pub out_of_order: u64,
     /// Segments that broke the rules of TCP.
     pub violations: u64,
     /// How it ended.
     pub ending: FlowEnding,
+}
+
+/// The byte ranges of a stream that did not come.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Missing {
+    /// How many there are.
+    pub count: u64,
+    /// The first of them, [`MAX_RUNS`] at most.
+    pub first: Vec<MissingRun>,
+}
+
+/// A byte range that did not come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MissingRun {
+    /// Where in the stream it begins.
+    pub offset: u64,
+    /// How many bytes.
+    pub length: u64,
+    /// How many of them the snap length cut off, as far as that was remembered.
+    pub cut: u64,
+}
+
+impl Missing {
+    fn check(&self) -> Result<(), Breach> {
+        let listed = u64::try_from(self.first.len()).unwrap_or(u64::MAX);
+        if self.first.len() > MAX_RUNS || listed > self.count {
+            return Err(Breach::Forbidden("more missing ranges than there can be"));
+        }
+        Ok(())
+    }
 }
 
 /// How a flow ended.
@@ -174,6 +206,8 @@ pub enum FlowEnding {
     Reused,
     /// A segment lay further ahead than `-m` allows.
     Skipped,
+    /// A segment would have made a hole larger than `-S max_hole` allows.
+    MaxHole,
     /// Nothing came for `tcp_timeout`.
     Idle,
     /// It was put out to keep memory within its budget.
@@ -205,6 +239,17 @@ pub struct Totals {
     pub max_open_flows: u64,
     /// Flows open when the input ended.
     pub open_flows_at_end: u64,
+    /// The holes of all files.
+    pub holes: HoleTotals,
+}
+
+/// Places of files where nothing was written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoleTotals {
+    /// Bytes.
+    pub bytes: u64,
+    /// Flows ended because they would have had more of them than they may.
+    pub flows_ended: u64,
 }
 
 /// How often something happened.
@@ -231,6 +276,7 @@ impl Totals {
             flows: 0,
             max_open_flows: 0,
             open_flows_at_end: 0,
+            holes: HoleTotals::default(),
         }
     }
 }
@@ -260,12 +306,8 @@ impl Message for FromReassembler {
             Self::End(totals) if totals.frames_aside.len().max(totals.payload_aside.len()) > MAX_REASONS => {
                 Err(Breach::Forbidden("too many reasons"))
             }
-            Self::Open(_)
-            | Self::Shift { .. }
-            | Self::Gap { .. }
-            | Self::Count
-            | Self::Close(_)
-            | Self::End(_) => Ok(()),
+            Self::Close(close) => close.missing_runs.check(),
+            Self::Open(_) | Self::Shift { .. } | Self::Gap { .. } | Self::Count | Self::End(_) => Ok(()),
         }
     }
 }

@@ -33,5 +33,8 @@ pub const MAX_ARGUMENT: usize = 65_536;
 /// Interfaces that one savefile may describe.
 pub const MAX_INTERFACES: u32 = 65_536;
 
+/// Missing byte ranges that the end of a flow lists.
+pub const MAX_RUNS: usize = 16;
+
 /// Rows in a table of counts by reason.
 pub const MAX_REASONS: usize = 256;

@@ -101,6 +101,8 @@ pub struct ReassemblerPlan {
     pub confinement: Confinement,
     /// `-m`: how far, in bytes, a segment may lie ahead of the expected byte.
     pub max_skip: u64,
+    /// `-S max_hole`: bytes of holes that a flow's file may have, beside those that its bytes allow.
+    pub max_hole: u64,
     /// Which copy of a byte wins.
     pub overlap: Overlap,
     /// Seconds added to every timestamp.

@@ -7,6 +7,8 @@
 
 use std::ops::Range;
 
+use proto::limits::MAX_RUNS;
+
 /// The most islands that are kept for one stream, 16 bytes each: with the one too many, 8 KiB.
 pub const MAX_ISLANDS: usize = 511;
 
@@ -21,6 +23,15 @@ pub struct Assembler {
     floor: u64,
     head: u64,
     islands: Vec<Range<u64>>,
+    given_up: Option<Box<GivenUp>>,
+}
+
+/// The holes that were given up, all of them before the floor.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct GivenUp {
+    count: u64,
+    /// The first of them, for the report.
+    first: Vec<Range<u64>>,
 }
 
 /// What is known of a byte range.
@@ -82,18 +93,25 @@ impl Assembler {
         self.islands.insert(first, range);
         if self.islands.len() > MAX_ISLANDS {
             let island = self.islands.remove(0);
+            let given_up = self.given_up.get_or_insert_default();
+            given_up.count = given_up.count.saturating_add(1);
+            if given_up.first.len() < MAX_RUNS {
+                given_up.first.push(self.head..island.start);
+            }
             self.floor = island.start;
             self.head = island.end;
         }
     }
 
-    /// Moves everything `by` bytes towards the end, to make room for data that precedes offset 0.
-    /// Refused, as false, once a hole was given up: what lies before it is not known any more.
+    /// Whether there can be room for data that precedes offset 0: not once a hole was given up, as what lies
+    /// before it is not known any more.
     #[must_use]
-    pub fn shift(&mut self, by: u64) -> bool {
-        if self.floor > 0 {
-            return false;
-        }
+    pub fn may_shift(&self) -> bool {
+        self.floor == 0
+    }
+
+    /// Moves everything `by` bytes towards the end, where [`Self::may_shift`].
+    pub fn shift(&mut self, by: u64) {
         for island in &mut self.islands {
             *island = island.start.saturating_add(by)..island.end.saturating_add(by);
         }
@@ -101,7 +119,6 @@ impl Assembler {
             self.islands.insert(0, by..self.head.saturating_add(by));
             self.head = 0;
         }
-        true
     }
 
     /// Whether nothing that is still waited for is missing before `end`.
@@ -110,9 +127,28 @@ impl Assembler {
         self.head >= end
     }
 
-    /// Bytes of heap that the islands take.
+    /// The holes in a stream that reaches up to `end`, the first of them in order: [`MAX_RUNS`] at most of
+    /// those that were given up, then all others.
+    pub fn holes(&self, end: u64) -> impl Iterator<Item = Range<u64>> {
+        let given_up = self.given_up.iter().flat_map(|given_up| &given_up.first).cloned();
+        let starts = std::iter::once(self.head).chain(self.islands.iter().map(|island| island.end));
+        let ends = self.islands.iter().map(|island| island.start).chain(std::iter::once(end));
+        given_up.chain(starts.zip(ends).map(|(start, end)| start..end).filter(|hole| !hole.is_empty()))
+    }
+
+    /// How many holes there are before `end`.
+    #[must_use]
+    pub fn count_holes(&self, end: u64) -> u64 {
+        let islands = u64::try_from(self.islands.len()).unwrap_or(u64::MAX);
+        let last = self.islands.last().map_or(self.head, |island| island.end);
+        let given_up = self.given_up.as_ref().map_or(0, |given_up| given_up.count);
+        given_up.saturating_add(islands).saturating_add(u64::from(last < end))
+    }
+
+    /// Bytes of heap taken.
     #[must_use]
     pub fn heap(&self) -> usize {
-        self.islands.capacity().saturating_mul(size_of::<Range<u64>>())
+        let given_up = self.given_up.as_ref().map_or(0, |given_up| given_up.first.capacity());
+        self.islands.capacity().saturating_add(given_up).saturating_mul(size_of::<Range<u64>>())
     }
 }

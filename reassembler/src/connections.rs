@@ -1,7 +1,7 @@
 //! Which flow a segment belongs to, when flows begin and end, and which go when room runs out.
 
 use proto::control::Counts;
-use proto::flow::{FlowEnding, FlowId, FlowOpen, Totals};
+use proto::flow::{FlowEnding, FlowId, FlowOpen, HoleTotals, Totals};
 use proto::frame::{CaptureEnd, Frame};
 use proto::plan::ReassemblerPlan;
 use proto::time::Timestamp;
@@ -9,6 +9,7 @@ use proto::time::Timestamp;
 use crate::Error;
 use crate::decode::{Aside, Segment};
 use crate::flow::{Flow, Relation};
+use crate::holes::Holes;
 use crate::outlet::Outlet;
 use crate::sink::Sink;
 use crate::table::{Class, Ends, Handle, Table};
@@ -19,6 +20,10 @@ const CLOSED: usize = 4096;
 /// The part of the memory that half-open flows may take: no flood of SYNs drives out flows with data.
 const HALF_OPEN_PART: usize = 32;
 
+/// What the user is told when a flow is ended for a hole for the first time.
+const MAX_HOLE_REACHED: &str =
+    "a file would have had too large a hole: its flow goes on in another (-S max_hole)";
+
 /// All flows, and the way out.
 #[derive(Debug)]
 pub struct Connections<S> {
@@ -28,6 +33,9 @@ pub struct Connections<S> {
     heap: usize,
     sessions: u64,
     max_skip: u64,
+    holes: Holes,
+    /// Something that the user should know.
+    warning: Option<&'static str>,
     tcp_timeout: Option<i64>,
     max_memory: usize,
     max_half_open: usize,
@@ -47,6 +55,8 @@ impl<S: Sink> Connections<S> {
             heap: 0,
             sessions: 0,
             max_skip: plan.max_skip,
+            holes: Holes::new(plan.max_hole),
+            warning: None,
             tcp_timeout: i64::try_from(plan.tcp_timeout).ok().filter(|timeout| *timeout > 0),
             max_memory,
             max_half_open: (max_memory / HALF_OPEN_PART / Table::FLOW_SIZE).max(1),
@@ -94,14 +104,39 @@ impl<S: Sink> Connections<S> {
             self.table.remove(handle);
             return self.begin(segment, frame);
         }
-        match flow.relation(segment, self.max_skip) {
+        let relation = match flow.relation(segment, self.max_skip) {
+            Relation::Continues => self.admit_hole(flow, segment),
+            begins @ Relation::Begins(_) => begins,
+        };
+        match relation {
             Relation::Continues => self.go_on(handle, segment, frame),
             Relation::Begins(ending) => {
+                self.note(ending);
                 self.close(handle, ending)?;
                 self.table.remove(handle);
                 self.begin(segment, frame)
             }
         }
+    }
+
+    /// A segment of a flow, unless it would make a hole that the flow may not have.
+    fn admit_hole(&self, flow: &Flow, segment: &Segment<'_>) -> Relation {
+        if self.holes.admit(flow, flow.hole_before(segment), self.outlet.ledger.payload()) {
+            Relation::Continues
+        } else {
+            Relation::Begins(FlowEnding::MaxHole)
+        }
+    }
+
+    fn note(&mut self, ending: FlowEnding) {
+        if ending == FlowEnding::MaxHole && self.holes.refuse() {
+            self.warning = Some(MAX_HOLE_REACHED);
+        }
+    }
+
+    /// Something that the user should know, once.
+    pub fn warning(&mut self) -> Option<&'static str> {
+        self.warning.take()
     }
 
     /// A segment without a flow. Without SYN or payload of the stream it does not make one.
@@ -140,9 +175,10 @@ impl<S: Sink> Connections<S> {
 
     fn go_on(&mut self, handle: Handle, segment: &Segment<'_>, frame: &Frame) -> Result<(), Error> {
         let Some((flow, _)) = self.table.get_mut(handle) else { return Ok(()) };
-        let before = flow.heap();
+        let before = (flow.heap(), flow.holes());
         flow.accept(segment, frame, &mut self.outlet)?;
-        self.heap = self.heap.saturating_add(flow.heap()).saturating_sub(before);
+        self.heap = self.heap.saturating_add(flow.heap()).saturating_sub(before.0);
+        self.holes.changed(before.1, flow.holes());
         let class = if flow.has_payload() { Class::Active } else { Class::HalfOpen };
         let finished = flow.is_finished();
         self.table.touch(handle, class);
@@ -249,7 +285,8 @@ impl<S: Sink> Connections<S> {
                 self.close(handle, FlowEnding::Open)?;
             }
         }
-        Ok(self.outlet.ledger.totals(capture, open))
+        let holes = HoleTotals { bytes: self.holes.bytes(), flows_ended: self.holes.refused() };
+        Ok(self.outlet.ledger.totals(capture, open, holes))
     }
 
     /// Checks that everything that came is accounted for.

@@ -1,5 +1,7 @@
 //! How far a stream reaches, and how much of it is not there.
 
+use std::ops::Range;
+
 /// The extent of a stream, in bytes.
 ///
 /// Invariant: `size <= reach`.
@@ -46,6 +48,12 @@ impl Extent {
         self.holes().saturating_sub(self.cut)
     }
 
+    /// Bytes before the last one captured that are not here: the holes of the file.
+    #[must_use]
+    pub fn holes_within(&self) -> u64 {
+        self.size.saturating_sub(self.stored)
+    }
+
     fn holes(&self) -> u64 {
         self.reach.saturating_sub(self.stored)
     }
@@ -55,11 +63,22 @@ impl Extent {
         self.stored = self.stored.saturating_add(bytes);
     }
 
-    /// Notes where a segment ended: its captured payload at `captured`, all of it at `end`.
-    pub fn end_at(&mut self, captured: u64, end: u64) {
-        self.cut = self.cut.saturating_add(end.saturating_sub(captured.max(self.reach)));
-        self.size = self.size.max(captured);
-        self.reach = self.reach.max(captured).max(end);
+    /// Notes bytes that the snap length cut off and that are not here.
+    pub fn cut_off(&mut self, bytes: u64) {
+        self.cut = self.cut.saturating_add(bytes);
+    }
+
+    /// Notes that bytes which were cut off are here after all.
+    pub fn restore(&mut self, bytes: u64) {
+        self.cut = self.cut.saturating_sub(bytes);
+    }
+
+    /// Notes where a segment was: its captured payload, and the end of all of it.
+    pub fn end_at(&mut self, captured: &Range<u64>, end: u64) {
+        if !captured.is_empty() {
+            self.size = self.size.max(captured.end);
+        }
+        self.reach = self.reach.max(captured.end).max(end);
     }
 
     /// Makes room for `by` bytes before the beginning.
@@ -79,21 +98,32 @@ mod tests {
     fn what_was_cut_is_told_from_what_was_lost() {
         let mut extent = Extent::default();
         extent.store(4);
-        extent.end_at(4, 10);
+        extent.cut_off(6);
+        extent.end_at(&(0..4), 10);
         assert_eq!((extent.size(), extent.reach(), extent.cut(), extent.missing()), (4, 10, 6, 0));
         extent.store(5);
-        extent.end_at(25, 25);
+        extent.end_at(&(20..25), 25);
         assert_eq!((extent.size(), extent.cut(), extent.missing()), (25, 6, 10));
         extent.shift(2);
         assert_eq!((extent.size(), extent.cut(), extent.missing()), (27, 6, 12));
+        assert_eq!(extent.holes_within(), 18);
+    }
+
+    #[test]
+    fn a_segment_without_captured_bytes_makes_no_file_longer() {
+        let mut extent = Extent::default();
+        extent.cut_off(5);
+        extent.end_at(&(10..10), 15);
+        assert_eq!((extent.size(), extent.reach(), extent.cut(), extent.missing()), (0, 15, 5, 10));
     }
 
     #[test]
     fn what_was_cut_and_came_again_is_no_hole() {
         let mut extent = Extent::default();
-        extent.end_at(0, 10);
+        extent.cut_off(10);
+        extent.end_at(&(0..0), 10);
         extent.store(10);
-        extent.end_at(10, 10);
+        extent.end_at(&(0..10), 10);
         assert_eq!((extent.cut(), extent.missing()), (0, 0));
     }
 }

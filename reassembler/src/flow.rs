@@ -1,11 +1,17 @@
 //! One direction of one connection: where its segments belong, and what is counted of them.
 
-use proto::flow::{FlowClose, FlowEnding, FlowId};
+mod relation;
+
+use std::ops::Range;
+
+use proto::flow::{FlowClose, FlowEnding, FlowId, Missing, MissingRun};
 use proto::frame::Frame;
+use proto::limits::MAX_RUNS;
 use proto::time::Timestamp;
 
 use crate::Error;
 use crate::assembler::{Assembler, Bytes};
+use crate::cut_off::CutOff;
 use crate::decode::Segment;
 use crate::extent::Extent;
 use crate::offer::Offer;
@@ -13,8 +19,7 @@ use crate::outlet::Outlet;
 use crate::sequence::Sequence;
 use crate::sink::Sink;
 
-/// How far before the bytes seen so far a late SYN may lie: the largest window it can offer, unscaled.
-const LATE_SYN: i64 = 65_535;
+pub use relation::Relation;
 
 /// Bytes of files that shifts may move: so many for any flow, and so many for each byte that it stored.
 /// Whoever sends a stream backwards, byte by byte, must not make the writer copy it with every packet.
@@ -33,6 +38,7 @@ pub struct Flow {
     /// Offset of the FIN.
     fin: Option<u64>,
     bytes: Assembler,
+    cut_off: CutOff,
     /// Bytes moved by shifts.
     moved: u64,
     /// What this side accepts from the other.
@@ -43,15 +49,6 @@ pub struct Flow {
     captured: u64,
     out_of_order: u64,
     violations: u64,
-}
-
-/// What a segment is to the flow whose ends it has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Relation {
-    /// A part of it.
-    Continues,
-    /// The beginning of another, and so the end of this one.
-    Begins(FlowEnding),
 }
 
 impl Flow {
@@ -66,6 +63,7 @@ impl Flow {
             extent: Extent::default(),
             fin: None,
             bytes: Assembler::default(),
+            cut_off: CutOff::default(),
             moved: 0,
             offer: Offer::default(),
             last: time,
@@ -98,44 +96,25 @@ impl Flow {
     /// Bytes of heap taken.
     #[must_use]
     pub fn heap(&self) -> usize {
-        self.bytes.heap()
+        self.bytes.heap().saturating_add(self.cut_off.heap())
+    }
+
+    /// Bytes that are in the file.
+    #[must_use]
+    pub fn stored(&self) -> u64 {
+        self.extent.stored()
+    }
+
+    /// Bytes of holes in the file.
+    #[must_use]
+    pub fn holes(&self) -> u64 {
+        self.extent.holes_within()
     }
 
     /// Frees the ranges of a flow that is closed.
     pub fn forget_ranges(&mut self) {
         self.bytes = Assembler::default();
-    }
-
-    /// What a segment is to this flow, when one that lies further than `max_skip` bytes away from the
-    /// expected byte is of another.
-    #[must_use]
-    pub fn relation(&self, segment: &Segment<'_>, max_skip: u64) -> Relation {
-        let offset = self.sequence.offset(first_byte(segment));
-        if segment.syn {
-            let late = !self.syn && (-LATE_SYN..0).contains(&offset);
-            return if offset == 0 || late {
-                Relation::Continues
-            } else {
-                Relation::Begins(FlowEnding::Reused)
-            };
-        }
-        if length(segment) > 0 && self.sequence.distance(first_byte(segment)).unsigned_abs() > max_skip {
-            return Relation::Begins(FlowEnding::Skipped);
-        }
-        Relation::Continues
-    }
-
-    /// Whether a segment adds nothing to this flow, which is closed, nor begins another.
-    #[must_use]
-    pub fn repeats(&self, segment: &Segment<'_>) -> bool {
-        let offset = self.sequence.offset(first_byte(segment));
-        if segment.syn {
-            return self.syn && offset == 0;
-        }
-        let end = offset.saturating_add(i64::from(length(segment)));
-        segment.rst
-            || length(segment) == 0
-            || (offset >= 0 && u64::try_from(end).is_ok_and(|end| end <= self.extent.reach()))
+        self.cut_off = CutOff::default();
     }
 
     /// Takes a segment of this flow in.
@@ -171,7 +150,7 @@ impl Flow {
     }
 
     fn see_syn<S: Sink>(&mut self, segment: &Segment<'_>, outlet: &mut Outlet<S>) -> Result<(), Error> {
-        if length(segment) > 0 {
+        if length(segment) > 0 && !segment.fast_open {
             self.violation();
         }
         let before = self.sequence.offset(first_byte(segment)).min(0).unsigned_abs();
@@ -208,7 +187,9 @@ impl Flow {
         let lawful = before == 0 && !segment.syn;
         self.send(start, payload, lawful, outlet)?;
         let end = u64::try_from(end).unwrap_or(0);
-        self.extent.end_at(start.saturating_add(size(payload)), end);
+        let captured = start..start.saturating_add(size(payload));
+        self.miss(captured.end..end);
+        self.extent.end_at(&captured, end);
         self.sequence.advance(end);
         Ok(())
     }
@@ -231,6 +212,7 @@ impl Flow {
             match known {
                 Bytes::New => {
                     self.extent.store(size(piece));
+                    self.extent.restore(self.cut_off.fill(&(at..until)));
                     outlet.new_bytes(self.id, &(at..until), piece)?;
                 }
                 Bytes::Known => outlet.known_bytes(self.id, &(at..until), piece, lawful)?,
@@ -243,14 +225,34 @@ impl Flow {
         Ok(())
     }
 
-    /// Makes room before offset 0; false if that cannot be, or would be too much work.
-    fn shift<S: Sink>(&mut self, by: u64, outlet: &mut Outlet<S>) -> Result<bool, Error> {
+    /// Notes what the snap length cut off, where nothing else has brought it.
+    fn miss(&mut self, cut: Range<u64>) {
+        let mut at = cut.start;
+        while at < cut.end {
+            let (known, until) = self.bytes.look(&(at..cut.end));
+            if known == Bytes::New {
+                let bytes = self.cut_off.add(at..until, self.extent.reach());
+                self.extent.cut_off(bytes);
+            }
+            at = until;
+        }
+    }
+
+    /// Whether room can be made before offset 0, and would not be too much work.
+    fn may_shift(&self) -> bool {
         let moved = self.moved.saturating_add(self.extent.size());
         let (any, each) = SHIFT_WORK;
-        if moved > self.extent.stored().saturating_mul(each).saturating_add(any) || !self.bytes.shift(by) {
+        moved <= self.extent.stored().saturating_mul(each).saturating_add(any) && self.bytes.may_shift()
+    }
+
+    /// Makes room before offset 0, if that may be.
+    fn shift<S: Sink>(&mut self, by: u64, outlet: &mut Outlet<S>) -> Result<bool, Error> {
+        if !self.may_shift() {
             return Ok(false);
         }
-        self.moved = moved;
+        self.bytes.shift(by);
+        self.cut_off.shift(by);
+        self.moved = self.moved.saturating_add(self.extent.size());
         self.sequence.shift(by);
         self.fin = self.fin.map(|fin| fin.saturating_add(by));
         if self.has_payload() {
@@ -258,16 +260,6 @@ impl Flow {
             outlet.shift(self.id, by)?;
         }
         Ok(true)
-    }
-
-    /// Whether an RST with this sequence number is one that the receiver would heed: at the end of what was
-    /// sent, or in the window that `receiver`, the flow back, offered last (RFC 9293, 3.5.3).
-    #[must_use]
-    pub fn heeds_reset(&self, segment: &Segment<'_>, receiver: Option<&Flow>) -> bool {
-        let number = first_byte(segment);
-        let at_end = u64::try_from(self.sequence.offset(number))
-            .is_ok_and(|offset| offset == self.sequence.expected() || offset == self.extent.reach());
-        at_end || receiver.is_none_or(|flow| flow.offer.admits(number))
     }
 
     /// Whether the FIN came and nothing before it is waited for.
@@ -290,10 +282,21 @@ impl Flow {
             size: self.extent.size(),
             missing: self.extent.missing(),
             cut: self.extent.cut(),
+            missing_runs: self.missing_runs(),
             out_of_order: self.out_of_order,
             violations: self.violations,
             ending,
         }
+    }
+
+    fn missing_runs(&self) -> Missing {
+        let reach = self.extent.reach();
+        let runs = self.bytes.holes(reach).take(MAX_RUNS).map(|hole| MissingRun {
+            offset: hole.start,
+            length: hole.end.saturating_sub(hole.start),
+            cut: self.cut_off.within(&hole),
+        });
+        Missing { count: self.bytes.count_holes(reach), first: runs.collect() }
     }
 
     /// Counts a segment that broke the rules.

@@ -4,7 +4,7 @@
 //! when the run ends.
 
 use proto::control::Counts;
-use proto::flow::{Count, Totals};
+use proto::flow::{Count, HoleTotals, Totals};
 use proto::frame::CaptureEnd;
 use proto::text::Text;
 
@@ -57,6 +57,12 @@ impl Ledger {
         self.payload = self.payload.saturating_add(length(payload));
     }
 
+    /// Captured payload bytes of all segments so far.
+    #[must_use]
+    pub fn payload(&self) -> u64 {
+        self.payload
+    }
+
     /// The frame was set aside.
     pub fn frame_aside(&mut self, reason: &'static str) {
         self.frames_aside.add(reason, 1);
@@ -102,7 +108,7 @@ impl Ledger {
 
     /// Everything, for the report.
     #[must_use]
-    pub fn totals(&self, capture: CaptureEnd, open_flows_at_end: u64) -> Totals {
+    pub fn totals(&self, capture: CaptureEnd, open_flows_at_end: u64, holes: HoleTotals) -> Totals {
         Totals {
             capture,
             frames: self.frames,
@@ -114,6 +120,7 @@ impl Ledger {
             flows: self.flows,
             max_open_flows: self.max_open_flows,
             open_flows_at_end,
+            holes,
         }
     }
 

@@ -10,11 +10,13 @@
 
 pub mod assembler;
 pub mod connections;
+pub mod cut_off;
 pub mod decode;
 mod error;
 pub mod extent;
 pub mod flow;
 pub mod fragments;
+pub mod holes;
 pub mod ledger;
 pub mod offer;
 pub mod outlet;
@@ -44,7 +46,7 @@ pub fn run(control: &Control) -> Result<Done, Error> {
     let mut conversation = Conversation::new(&plan, flows);
     let layers = sandbox::enter(Role::Reassembler, &plan.confinement, None)?;
     control.ready(layers)?;
-    let mut warn = |text: &str| control.notice(Level::Error, text);
+    let mut tell = |level: Level, text: &str| control.notice(level, text);
     loop {
         if !frames.is_ready()? {
             // Nothing to do but to wait: what was placed so far is the writer's now, not at the next full
@@ -56,7 +58,7 @@ pub fn run(control: &Control) -> Result<Done, Error> {
             if message == FromCapture::Count {
                 control.counts(conversation.counts());
             }
-            conversation.hear(message, bytes, &mut warn)?;
+            conversation.hear(message, bytes, &mut tell)?;
         }
     }
     conversation.close()?.flush()?;

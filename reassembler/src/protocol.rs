@@ -1,7 +1,7 @@
 //! What the capture process may say, and when: a state machine that only advances.
 
 use proto::Breach;
-use proto::control::Counts;
+use proto::control::{Counts, Level};
 use proto::flow::FromReassembler;
 use proto::frame::{CaptureEnd, Ending, Frame, FromCapture};
 use proto::limits::MAX_INTERFACES;
@@ -55,12 +55,12 @@ impl<S: Sink> Conversation<S> {
         }
     }
 
-    /// Takes one message; `warn` is told what the user should know.
+    /// Takes one message; `tell` is given what the user should know.
     pub fn hear(
         &mut self,
         message: FromCapture,
         bytes: &[u8],
-        warn: &mut impl FnMut(&str),
+        tell: &mut impl FnMut(Level, &str),
     ) -> Result<(), Error> {
         match (&mut self.state, message) {
             (State::End(_), _) => Err(Breach::Forbidden("a message after the end").into()),
@@ -76,7 +76,8 @@ impl<S: Sink> Conversation<S> {
             (State::Input(name, links), FromCapture::Interface { link_type, .. }) => {
                 let link = LinkType::from_number(link_type);
                 if !link.is_known() {
-                    warn(&format!("sorry - unknown datalink type {link_type} on interface {name}"));
+                    let text = format!("sorry - unknown datalink type {link_type} on interface {name}");
+                    tell(Level::Error, &text);
                     self.done = Done::InPart;
                 }
                 add_interface(links, link)
@@ -84,7 +85,11 @@ impl<S: Sink> Conversation<S> {
             (State::Input(_, links), FromCapture::Frame(frame)) => {
                 let link = usize::try_from(frame.interface).ok().and_then(|index| links.get(index)).copied();
                 let link = link.ok_or(Breach::Forbidden("frame of an interface that was not told of"))?;
-                self.frame(link, &frame, bytes)
+                self.frame(link, &frame, bytes)?;
+                if let Some(warning) = self.connections.warning() {
+                    tell(Level::Warning, warning);
+                }
+                Ok(())
             }
             (State::Start | State::Input(..), FromCapture::End(end)) => {
                 self.state = State::End(end);

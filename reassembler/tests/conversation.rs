@@ -3,6 +3,7 @@
 
 mod support;
 
+use proto::control::Level;
 use proto::flow::FromReassembler;
 use proto::frame::{CaptureEnd, Ending, Frame, FromCapture};
 use proto::text::Text;
@@ -34,7 +35,7 @@ fn end() -> FromCapture {
 
 fn hear(messages: Vec<FromCapture>) -> Result<(), Error> {
     let mut conversation = Conversation::new(&plan(), Vec::new());
-    messages.into_iter().try_for_each(|message| conversation.hear(message, &[], &mut |_| ()))
+    messages.into_iter().try_for_each(|message| conversation.hear(message, &[], &mut |_, _| ()))
 }
 
 #[test]
@@ -58,7 +59,7 @@ fn the_order_of_messages_is_kept() {
 #[test]
 fn an_end_without_notice_is_told_and_fails() {
     let mut conversation = Conversation::new(&plan(), Vec::new());
-    conversation.hear(input(), &[], &mut |_| ()).unwrap();
+    conversation.hear(input(), &[], &mut |_, _| ()).unwrap();
     let messages = conversation.close().unwrap();
     let (FromReassembler::End(totals), _) = messages.last().unwrap() else { panic!("no end") };
     let reason = Text::cut("tcpflow-capture ended without saying why");
@@ -70,12 +71,13 @@ fn an_end_without_notice_is_told_and_fails() {
 fn an_unknown_link_type_is_told_in_tcpflows_words() {
     let mut told = Vec::new();
     let mut conversation = Conversation::new(&plan(), Vec::new());
-    let mut warn = |text: &str| told.push(text.to_owned());
-    conversation.hear(input(), &[], &mut warn).unwrap();
+    let mut tell = |level: Level, text: &str| told.push((level, text.to_owned()));
+    conversation.hear(input(), &[], &mut tell).unwrap();
     let unknown = FromCapture::Interface { link_type: 147, snap_length: 0 };
-    conversation.hear(unknown, &[], &mut warn).unwrap();
-    assert_eq!(told, ["sorry - unknown datalink type 147 on interface x.pcap"]);
-    conversation.hear(end(), &[], &mut |_| ()).unwrap();
+    conversation.hear(unknown, &[], &mut tell).unwrap();
+    let words = "sorry - unknown datalink type 147 on interface x.pcap";
+    assert_eq!(told, [(Level::Error, words.to_owned())]);
+    conversation.hear(end(), &[], &mut |_, _| ()).unwrap();
     conversation.close().unwrap();
     assert_eq!(conversation.verdict().unwrap(), policy::role::Done::InPart);
 }

@@ -1,5 +1,6 @@
 //! Random segments against a byte map: first copy wins (or the last, where that was asked for), wherever
-//! in the sequence space the stream begins, in whatever order segments come, with or without the SYN.
+//! in the sequence space the stream begins, in whatever order segments come, with or without the SYN, and with
+//! however little room for holes.
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::as_conversions,
@@ -12,9 +13,11 @@
 
 mod support;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 
 use proptest::prelude::*;
+use proto::flow::FlowEnding;
 use proto::plan::{Overlap, ReassemblerPlan};
 use support::{Tcp, client, plan, run};
 
@@ -83,7 +86,99 @@ fn check(isn: u32, pieces: &[Piece], overlap: Overlap, syn: bool) {
     assert!(syn || flow.bytes.contains_key(&0), "a flow without SYN begins with a byte that came");
 }
 
+/// How far apart bytes may lie that have little room for holes between them. Below it, no flow is moved more often
+/// than it may be.
+const SPARSE: u32 = 20_000;
+
+/// A file in the making: its bytes, and whether it begins with a SYN, which is at offset 0.
+#[derive(Debug, Default)]
+struct File {
+    bytes: BTreeMap<u32, u8>,
+    syn: bool,
+    expected: Option<u32>,
+}
+
+impl File {
+    fn range(&self) -> Range<u32> {
+        let first = self.bytes.keys().next().copied().unwrap_or(0);
+        let end = self.bytes.keys().next_back().map_or(0, |last| last + 1);
+        if self.syn { 0..end } else { first..end }
+    }
+
+    fn holes(&self) -> u64 {
+        self.range().filter(|at| !self.bytes.contains_key(at)).count() as u64
+    }
+
+    /// Bytes between the file and a piece outside of it.
+    fn hole_to(&self, piece: &Piece) -> u64 {
+        let range = self.range();
+        if range.is_empty() && !self.syn {
+            return 0;
+        }
+        let end = piece.offset + piece.bytes.len() as u32;
+        u64::from(range.start.saturating_sub(end) + piece.offset.saturating_sub(range.end))
+    }
+
+    fn contents(&self) -> Vec<u8> {
+        self.range().map(|at| self.bytes.get(&at).copied().unwrap_or(0)).collect()
+    }
+}
+
+/// The files that pieces make when each may have `max_hole` bytes of holes, all of them eight times as many, and
+/// each and all 256 more for every byte.
+fn files(pieces: &[Piece], syn: bool, max_hole: u64) -> Vec<File> {
+    let mut files = vec![File { syn, expected: syn.then_some(0), ..File::default() }];
+    let mut payload = 0;
+    for piece in pieces {
+        payload += piece.bytes.len() as u64;
+        let holes: u64 = files.iter().map(File::holes).sum();
+        let file = files.last().unwrap();
+        if piece.bytes.len() == 1 && file.expected == Some(piece.offset + 1) {
+            continue; // a keep-alive
+        }
+        let more = file.hole_to(piece);
+        let of_flow = max_hole + 256 * file.bytes.len() as u64;
+        let of_run = 8 * max_hole + 256 * payload;
+        if more > 0 && (file.holes() + more > of_flow || holes + more > of_run) {
+            files.push(File::default());
+        }
+        let file = files.last_mut().unwrap();
+        for (at, byte) in (piece.offset..).zip(&piece.bytes) {
+            file.bytes.entry(at).or_insert(*byte);
+        }
+        file.expected = Some(piece.offset + piece.bytes.len() as u32);
+    }
+    files
+}
+
+fn sparse_pieces() -> impl Strategy<Value = Vec<Piece>> {
+    let piece = (0..SPARSE, prop::collection::vec(any::<u8>(), 1..12));
+    prop::collection::vec(piece.prop_map(|(offset, bytes)| Piece { offset, bytes }), 1..40)
+}
+
 proptest! {
+    #[test]
+    fn holes_are_bounded_and_nothing_is_lost(
+        isn: u32, pieces in sparse_pieces(), syn: bool, max_hole in 0_u64..8000,
+    ) {
+        let plan = ReassemblerPlan { max_hole, ..plan() };
+        let mut segments: Vec<Tcp> = Vec::new();
+        if syn {
+            segments.push(client(isn, "S", b""));
+        }
+        for piece in &pieces {
+            segments.push(client(isn.wrapping_add(1).wrapping_add(piece.offset), "P", &piece.bytes));
+        }
+        let output = run(&plan, &segments);
+        let files = files(&pieces, syn, max_hole);
+        let contents: Vec<Vec<u8>> = files.iter().map(File::contents).collect();
+        prop_assert_eq!(output.files(), contents);
+        let ended = output.flows.iter().filter(|flow| flow.ending() == FlowEnding::MaxHole).count();
+        prop_assert_eq!(ended, files.len() - 1);
+        prop_assert_eq!(output.totals.holes.flows_ended, ended as u64);
+        prop_assert_eq!(output.totals.holes.bytes, files.iter().map(File::holes).sum::<u64>());
+    }
+
     #[test]
     fn first_copy_wins(isn: u32, pieces in pieces(), syn: bool) {
         check(isn, &pieces, Overlap::First, syn);

@@ -67,6 +67,7 @@ fn reassembler(settings: &Settings, identities: &Identities) -> ReassemblerPlan 
     ReassemblerPlan {
         confinement: confinement(settings, identities.reader, limits),
         max_skip: settings.max_skip,
+        max_hole: settings.max_hole,
         overlap: settings.overlap,
         time_delta: settings.time_delta,
         tcp_timeout: settings.tcp_timeout,

@@ -42,6 +42,8 @@ pub struct Settings {
     pub max_open_files: u32,
     /// `-m`: how far a segment may lie ahead, in bytes.
     pub max_skip: u64,
+    /// `-S max_hole`: how much of a flow's file may be holes, in bytes.
+    pub max_hole: u64,
     /// `-S overlap`.
     pub overlap: Overlap,
     /// `-S tdelta`: seconds added to every timestamp.

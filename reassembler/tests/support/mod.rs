@@ -29,6 +29,7 @@ pub fn plan() -> ReassemblerPlan {
     ReassemblerPlan {
         confinement: Confinement { mode: SandboxMode::Off, identity: None, limits },
         max_skip: 16 * MIB,
+        max_hole: 64 * MIB,
         overlap: Overlap::First,
         time_delta: 0,
         tcp_timeout: 0,
@@ -55,11 +56,21 @@ pub struct Tcp {
     pub ack: Option<u32>,
     pub flags: &'static str,
     pub window: u16,
+    pub options: Vec<u8>,
     pub payload: Vec<u8>,
 }
 
 pub fn client(seq: u32, flags: &'static str, payload: &[u8]) -> Tcp {
-    Tcp { client: true, port: 40_000, seq, ack: None, flags, window: 1000, payload: payload.to_vec() }
+    Tcp {
+        client: true,
+        port: 40_000,
+        seq,
+        ack: None,
+        flags,
+        window: 1000,
+        options: Vec::new(),
+        payload: payload.to_vec(),
+    }
 }
 
 pub fn server(seq: u32, flags: &'static str, payload: &[u8]) -> Tcp {
@@ -69,6 +80,17 @@ pub fn server(seq: u32, flags: &'static str, payload: &[u8]) -> Tcp {
 impl Tcp {
     pub fn ack(mut self, ack: u32) -> Self {
         self.ack = Some(ack);
+        self
+    }
+
+    /// Options, a multiple of four bytes.
+    pub fn options(mut self, options: &[u8]) -> Self {
+        self.options = options.to_vec();
+        self
+    }
+
+    pub fn window(mut self, window: u16) -> Self {
+        self.window = window;
         self
     }
 
@@ -93,12 +115,14 @@ impl Tcp {
                 'S' => tcp.syn(),
                 'F' => tcp.fin(),
                 'R' => tcp.rst(),
+                'U' => tcp.urg(u16::try_from(self.payload.len()).unwrap()),
                 _ => tcp.psh(),
             };
         }
         if let Some(ack) = self.ack {
             tcp = tcp.ack(ack);
         }
+        let tcp = tcp.options_raw(&self.options).unwrap();
         let mut frame = Vec::new();
         tcp.write(&mut frame, &self.payload).unwrap();
         frame
@@ -116,9 +140,9 @@ impl Capture {
     pub fn new(plan: &ReassemblerPlan, link_type: u32) -> Self {
         let mut conversation = Conversation::new(plan, Vec::new());
         let input = FromCapture::Input { name: Text::cut("test"), completing: false };
-        conversation.hear(input, &[], &mut |_| ()).unwrap();
+        conversation.hear(input, &[], &mut |_, _| ()).unwrap();
         let interface = FromCapture::Interface { link_type, snap_length: 0 };
-        conversation.hear(interface, &[], &mut |_| ()).unwrap();
+        conversation.hear(interface, &[], &mut |_, _| ()).unwrap();
         Self { conversation, seconds: 1_000_000, frames: 0 }
     }
 
@@ -138,7 +162,7 @@ impl Capture {
         };
         self.seconds += 1;
         self.frames += 1;
-        self.conversation.hear(FromCapture::Frame(frame), bytes, &mut |_| ()).unwrap();
+        self.conversation.hear(FromCapture::Frame(frame), bytes, &mut |_, _| ()).unwrap();
         self
     }
 
@@ -167,7 +191,7 @@ impl Capture {
             frames_filtered: 0,
             kernel: None,
         };
-        self.conversation.hear(FromCapture::End(end), &[], &mut |_| ()).unwrap();
+        self.conversation.hear(FromCapture::End(end), &[], &mut |_, _| ()).unwrap();
         let messages = std::mem::take(self.conversation.close().unwrap());
         self.conversation.verdict().unwrap();
         messages
@@ -252,6 +276,7 @@ impl Output {
                     let flow = open_flow(&mut flows, close.flow);
                     let end = flow.bytes.last_key_value().map_or(0, |(at, _)| at + 1);
                     assert_eq!(close.size, end, "size is not the end of the last byte");
+                    assert_eq!(close.missing_runs.count, check_runs(&flow.bytes, &close));
                     flow.close = Some(*close);
                 }
                 FromReassembler::Print(_)
@@ -280,6 +305,28 @@ impl Output {
     pub fn frames_aside(&self, reason: &str) -> u64 {
         count(&self.totals.frames_aside, reason)
     }
+}
+
+/// Checks the missing ranges of a flow against its bytes; how many there are.
+fn check_runs(bytes: &BTreeMap<u64, u8>, close: &FlowClose) -> u64 {
+    let mut runs = Vec::new();
+    let mut next = 0;
+    for at in bytes.keys() {
+        if next < *at {
+            runs.push((next, at - next));
+        }
+        next = at + 1;
+    }
+    let within: u64 = runs.iter().map(|(_, length)| length).sum();
+    let all = close.missing + close.cut;
+    if all > within {
+        runs.push((next, all - within));
+    }
+    let listed: Vec<_> = close.missing_runs.first.iter().map(|run| (run.offset, run.length)).collect();
+    assert_eq!(listed, runs[..runs.len().min(16)]);
+    let cut: u64 = close.missing_runs.first.iter().map(|run| run.cut).sum();
+    assert!(cut <= close.cut && (runs.len() > 16 || cut == close.cut), "{cut} of {close:?}");
+    runs.len() as u64
 }
 
 fn count(counts: &[proto::flow::Count], reason: &str) -> u64 {

@@ -74,6 +74,7 @@ fn plan(choice: u8) -> ReassemblerPlan {
     ReassemblerPlan {
         confinement: Confinement { mode: SandboxMode::Off, identity: None, limits },
         max_skip: if choice & 1 == 0 { 16 << 20 } else { 100 },
+        max_hole: if choice & 64 == 0 { 64 << 20 } else { 0 },
         overlap: if choice & 2 == 0 { Overlap::First } else { Overlap::Last },
         time_delta: 0,
         tcp_timeout: u64::from(choice & 4),
@@ -96,7 +97,7 @@ fuzz_target!(|input: &[u8]| {
     let Some((choice, bytes)) = input.split_last() else { return };
     let mut conversation = Conversation::new(&plan(*choice), Strict::default());
     let mut frames = 0;
-    let mut hear = |message, payload: &[u8]| conversation.hear(message, payload, &mut |_| {}).unwrap();
+    let mut hear = |message, payload: &[u8]| conversation.hear(message, payload, &mut |_, _| {}).unwrap();
     hear(FromCapture::Input { name: Text::cut("fuzz"), completing: false }, &[]);
     let (mut savefile, mut start) = (Savefile::default(), 0);
     while let Ok(Step::Record { used, record }) = savefile.step(&bytes[start..]) {

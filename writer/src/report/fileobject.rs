@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use proto::flow::{FlowClose, FlowEnding};
+use proto::flow::{FlowClose, FlowEnding, Missing, MissingRun};
 
 use super::xml::Xml;
 use crate::flow::Flow;
@@ -23,9 +23,10 @@ pub fn fileobject(prefix: &str, flow: &Flow, close: Option<&FlowClose>) -> Vec<u
         attributes.extend(known_at_the_end(flow, close));
     }
     attributes.extend(ours(flow, close));
-    let attributes: Vec<(&str, &str)> =
-        attributes.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    xml.empty("tcpflow", &attributes);
+    xml.empty("tcpflow", &borrowed(&attributes));
+    if let Some(close) = close {
+        missing_runs(&mut xml, &close.missing_runs);
+    }
     xml.end("fileobject");
     xml.into_bytes()
 }
@@ -76,6 +77,7 @@ fn ours(flow: &Flow, close: Option<&FlowClose>) -> Attributes {
         Some(FlowEnding::Reset) => Some("reset"),
         Some(FlowEnding::Reused) => Some("reused"),
         Some(FlowEnding::Skipped) => Some("skipped"),
+        Some(FlowEnding::MaxHole) => Some("max_hole"),
         Some(FlowEnding::Idle) => Some("idle"),
         Some(FlowEnding::Evicted) => Some("evicted"),
         Some(FlowEnding::Open) => Some("open"),
@@ -84,6 +86,24 @@ fn ours(flow: &Flow, close: Option<&FlowClose>) -> Attributes {
     attributes.extend(ending.map(|ending| ("ending", ending.to_owned())));
     attributes.extend(flow.fault.map(|fault| ("truncated", fault.reason().to_owned())));
     attributes
+}
+
+/// The places of the file that nothing came for, and what was cut off after its end.
+fn missing_runs(xml: &mut Xml, missing: &Missing) {
+    if missing.count == 0 {
+        return;
+    }
+    xml.start("missing_runs", &[("count", &missing.count.to_string())]);
+    for MissingRun { offset, length, cut } in &missing.first {
+        let mut attributes = vec![("file_offset", offset.to_string()), ("len", length.to_string())];
+        attributes.extend(unless_zero("cut", *cut));
+        xml.empty("byte_run", &borrowed(&attributes));
+    }
+    xml.end("missing_runs");
+}
+
+fn borrowed(attributes: &Attributes) -> Vec<(&str, &str)> {
+    attributes.iter().map(|(name, value)| (*name, value.as_str())).collect()
 }
 
 fn unless_zero(name: &'static str, count: u64) -> Option<(&'static str, String)> {

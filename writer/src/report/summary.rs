@@ -7,7 +7,7 @@ use nix::errno::Errno;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 use proto::control::RoleState;
-use proto::flow::{Count, Totals};
+use proto::flow::{Count, HoleTotals, Totals};
 
 use super::xml::Xml;
 use crate::store::Sums;
@@ -49,6 +49,11 @@ pub fn summary(
     xml.element("total_packets", &sums.packets.to_string());
     rusage(&mut xml, run.begun);
     conservation(&mut xml, totals, sums);
+    let holes = totals.holes;
+    if holes != HoleTotals::default() {
+        let (bytes, ended) = (holes.bytes.to_string(), holes.flows_ended.to_string());
+        xml.empty("holes", &[("bytes", &bytes), ("flows_ended", &ended)]);
+    }
     if let Some(kernel) = totals.capture.kernel {
         let (received, dropped) = (kernel.received.to_string(), kernel.dropped.to_string());
         xml.empty("kernel", &[("received", &received), ("dropped", &dropped)]);

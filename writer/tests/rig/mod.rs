@@ -13,7 +13,7 @@ use nix::sys::socket::{
 use policy::manifest::{CONTROL, DATA_IN, OUTPUT, REPORT};
 use proto::batch::Outgoing;
 use proto::control::{self, FromRole, ToRole};
-use proto::flow::{FlowClose, FlowEnding, FlowId, FlowKey, FlowOpen, FromReassembler, Span, Totals};
+use proto::flow::{FlowClose, FlowEnding, FlowId, FlowKey, FlowOpen, FromReassembler, Missing, Span, Totals};
 use proto::frame::Ending;
 use proto::plan::{Confinement, Limits, Plan, ReportPlace, ReportPlan, SandboxMode, WriterPlan};
 use proto::text::Text;
@@ -105,6 +105,7 @@ pub fn close(flow: u64, size: u64) -> FromReassembler {
         size,
         missing: 0,
         cut: 0,
+        missing_runs: Missing::default(),
         out_of_order: 0,
         violations: 0,
         ending: FlowEnding::Fin,

@@ -74,6 +74,7 @@ fn settings(matches: &ArgMatches, command_line: String) -> Result<Settings, Erro
     let packets = matches.get_flag("packets");
     let report = matches.get_one::<PathBuf>("report").cloned();
     let debug = if matches.get_flag("verbose") { 10 } else { number(matches, "debug").unwrap_or(DEBUG) };
+    let max_skip = number(matches, "max-skip").unwrap_or(MAX_SKIP);
     Ok(Settings {
         input: input(matches, &set),
         filter: expression(matches),
@@ -92,7 +93,8 @@ fn settings(matches: &ArgMatches, command_line: String) -> Result<Settings, Erro
         console_order: set.console,
         max_bytes: number(matches, "max-bytes"),
         max_open_files: number(matches, "max-open-files").unwrap_or(MAX_OPEN_FILES),
-        max_skip: number(matches, "max-skip").unwrap_or(MAX_SKIP),
+        max_skip,
+        max_hole: set.max_hole.unwrap_or(max_skip.max(MAX_SKIP).saturating_mul(4)),
         overlap: set.overlap,
         time_delta: set.time_delta,
         tcp_timeout: set.tcp_timeout,

@@ -16,6 +16,8 @@ pub struct Set {
     pub overlap: Overlap,
     /// `max_memory`, MiB.
     pub max_memory: u64,
+    /// `max_hole`: bytes of holes that a flow's file may have.
+    pub max_hole: Option<u64>,
     /// `decap`.
     pub tunnels: bool,
     /// `flow_key`.
@@ -39,6 +41,7 @@ impl Default for Set {
             tcp_timeout: 0,
             overlap: Overlap::First,
             max_memory: 256,
+            max_hole: None,
             tunnels: true,
             separation: Separation::Tunnel,
             buffer_size: 64,
@@ -94,6 +97,12 @@ pub const KNOWN: &[Known] = &[
         default: "256",
         help: "MiB of memory that flows may take",
         assign: |set, to| to.within(1..=1_048_576).map(|value| set.max_memory = value),
+    },
+    Known {
+        name: "max_hole",
+        default: "67108864, or four times -m",
+        help: "Bytes of holes that the file of a flow may have, and 256 for each byte in it",
+        assign: |set, to| to.parsed().map(|value| set.max_hole = Some(value)),
     },
     Known {
         name: "decap",
