@@ -339,3 +339,45 @@ impl Span {
         self.end().map(drop)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::Incoming;
+
+    fn close(count: u64, listed: usize) -> Vec<u8> {
+        let run = MissingRun { offset: 0, length: 1, cut: 0 };
+        let close = FlowClose {
+            flow: FlowId(0),
+            end: Timestamp::default(),
+            packets: 0,
+            length: 0,
+            captured: None,
+            size: 0,
+            missing: 0,
+            cut: 0,
+            missing_runs: Missing { count, first: vec![run; listed] },
+            out_of_order: 0,
+            violations: 0,
+            ending: FlowEnding::Open,
+        };
+        let headers = postcard::to_allocvec(&FromReassembler::Close(Box::new(close))).unwrap();
+        let length = u32::try_from(headers.len()).unwrap().to_le_bytes();
+        [&length[..], &[0; 8], &headers].concat()
+    }
+
+    #[test]
+    fn a_list_of_missing_ranges_is_bounded_and_no_longer_than_their_count() {
+        let breach = Breach::Forbidden("more missing ranges than there can be");
+        for (count, listed, result) in [
+            (0, 0, Ok(())),
+            (u64::MAX, MAX_RUNS, Ok(())),
+            (u64::MAX, MAX_RUNS + 1, Err(breach.clone())),
+            (2, 3, Err(breach)),
+        ] {
+            let datagram = close(count, listed);
+            let came = Incoming::<FromReassembler>::open(&datagram, 0).unwrap().next();
+            assert_eq!(came.map(drop), result, "{count} {listed}");
+        }
+    }
+}

@@ -52,6 +52,10 @@ fn ours_alone() -> Vec<Case> {
         cases![&[Need::Ours("its report has no sums")]; the_report_adds_up, what_is_set_aside_is_counted];
     all.extend(cases![&[Need::Ours("the last copy wins")]; the_first_copy_wins_unless_told_otherwise]);
     all.extend(
+        cases![&[Need::Ours("it makes them as large as it is told")]; a_small_capture_makes_no_large_files],
+    );
+    all.extend(cases![&[Need::Ours("its report does not say")]; what_is_missing_is_listed]);
+    all.extend(
         cases![&[Need::Ours("it counts padding and lies as data")]; a_length_that_lies_yields_no_byte],
     );
     all.extend(cases![&[Need::Ours("it stores the first fragment alone")]; fragments_are_put_together]);
@@ -204,6 +208,54 @@ fn a_hole_is_zeros() {
     talk.data(Side::Client, 0, b"abc");
     talk.data(Side::Client, 6, b"ghi");
     assert_contents(&flows_of(ETHERNET, &talk.packets), &[(REQUEST, b"abc\0\0\0ghi")]);
+}
+
+/// A hundred flows of a byte after a hole of 16 MiB each, which is as far as `-m` lets it lie.
+fn a_small_capture_makes_no_large_files() {
+    const FAR: usize = 16 << 20;
+    let packets = |port: u16| {
+        let mut talk = Conversation { client: ([192, 0, 2, 1].into(), port), ..Conversation::default() };
+        talk.segment(Side::Client, talk.initial.0, Flags { syn: true, ..Flags::default() }, &[]);
+        talk.data(Side::Client, FAR, b"x");
+        talk.packets
+    };
+    let packets: Vec<Packet> = (1..=100).flat_map(packets).collect();
+    let bench = Bench::new().file("in.pcap", &pcap(ETHERNET, &packets));
+    let warning = "a file would have had too large a hole: its flow goes on in another (-S max_hole)";
+    let outcome = bench.run(&["-r", "in.pcap", "-o", "out"]).finish().expect(0).says(warning);
+    assert_eq!(outcome.stderr.matches(warning).count(), 1, "it is told once: {}", outcome.stderr);
+    let size: u64 = bench
+        .flows("out")
+        .keys()
+        .map(|name| std::fs::metadata(bench.path().join("out").join(name)).unwrap().len())
+        .sum();
+    assert!(size <= (512 << 20) + 100 * 257, "{size} bytes");
+    let report = bench.report("out/report.xml");
+    assert_conserved(&report);
+    let holes = report.one("holes");
+    assert_eq!(holes.number("bytes") + 100, size, "not a byte is lost");
+    let ended = report.all("tcpflow").iter().filter(|flow| flow.get("ending") == Some("max_hole")).count();
+    assert_eq!(holes.number("flows_ended"), u64::try_from(ended).unwrap());
+    // What is asked for is made: ten MiB are the hole of none of them.
+    let _ = bench.run(&["-r", "in.pcap", "-o", "none", "-S", "max_hole=10000000"]).finish().expect(0);
+    assert!(bench.flows("none").values().all(|file| file.bytes == b"x"));
+}
+
+fn what_is_missing_is_listed() {
+    let mut talk = Conversation::default();
+    talk.open();
+    talk.data(Side::Client, 0, b"abc");
+    talk.data(Side::Client, 6, b"ghijkl");
+    let last = talk.packets.pop().unwrap();
+    talk.packets.push(Packet { bytes: last.bytes[..last.bytes.len() - 2].to_vec(), ..last });
+    let bench = Bench::new().file("in.pcap", &pcap(ETHERNET, &talk.packets));
+    let _ = bench.run(&["-r", "in.pcap", "-o", "out"]).finish().expect(0);
+    let report = bench.report("out/report.xml");
+    let runs = report.one("missing_runs");
+    assert_eq!(runs.number("count"), 2);
+    let [lost, cut] = &runs.all("byte_run")[..] else { panic!("two runs: {runs:?}") };
+    assert_eq!((lost.number("file_offset"), lost.number("len"), lost.get("cut")), (3, 3, None));
+    assert_eq!((cut.number("file_offset"), cut.number("len"), cut.number("cut")), (10, 2, 2));
 }
 
 /// Six bytes, each a GiB after the one before: the numbers wrap, the file is mostly hole.
