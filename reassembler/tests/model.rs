@@ -13,13 +13,13 @@
 
 mod support;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 
 use proptest::prelude::*;
 use proto::flow::FlowEnding;
 use proto::plan::{Overlap, ReassemblerPlan};
-use support::{Tcp, client, plan, run};
+use support::{Capture, ETHERNET, Tcp, client, plan, run};
 
 /// Where the streams of the test may lie, in bytes from the SYN.
 const REACH: u32 = 3000;
@@ -192,6 +192,34 @@ proptest! {
     #[test]
     fn the_end_of_the_sequence_space_is_no_border(below in 0..REACH, pieces in pieces(), syn: bool) {
         check(0_u32.wrapping_sub(below), &pieces, Overlap::First, syn);
+    }
+
+    /// What the snap length cut off and nothing else brought is told from what was lost, byte by byte.
+    #[test]
+    fn what_was_cut_off_is_told_from_what_was_lost(
+        isn: u32,
+        pieces in prop::collection::vec((0_u32..200, 2_usize..60, 0_usize..60), 1..8),
+    ) {
+        let mut capture = Capture::new(&plan(), ETHERNET);
+        capture.tcp(&client(isn, "S", b""));
+        let (mut there, mut cut) = (BTreeSet::new(), BTreeSet::new());
+        for (offset, length, kept) in pieces {
+            let frame = client(isn.wrapping_add(1).wrapping_add(offset), "", &vec![7; length]).frame();
+            let kept = kept.min(length);
+            capture.raw(&frame, frame.len() - (length - kept));
+            there.extend(offset..offset + kept as u32);
+            cut.extend(offset + kept as u32..offset + length as u32);
+        }
+        let output = capture.end();
+        let close = output.flows[0].close.as_ref().unwrap();
+        let reach = there.union(&cut).max().unwrap() + 1;
+        let cut: BTreeSet<u32> = cut.difference(&there).copied().collect();
+        prop_assert_eq!(close.cut, cut.len() as u64);
+        prop_assert_eq!(close.missing, u64::from(reach) - (there.len() + cut.len()) as u64);
+        for run in &close.missing_runs.first {
+            let range = u32::try_from(run.offset).unwrap()..u32::try_from(run.offset + run.length).unwrap();
+            prop_assert_eq!(run.cut, cut.range(range).count() as u64);
+        }
     }
 
     /// Bytes that come are stored or set aside, whatever is sent.
