@@ -13,6 +13,7 @@ struct Piece {
     bytes: Box<[u8]>,
     /// Length on the wire.
     length: usize,
+    more: bool,
 }
 
 /// A datagram of which something is missing.
@@ -98,7 +99,7 @@ impl Partial {
         }
         self.held = self.held.saturating_add(length);
         self.memory = self.memory.saturating_add(fragment.bytes.len()).saturating_add(FRAGMENT_COST);
-        let piece = Piece { bytes: fragment.bytes.into(), length };
+        let piece = Piece { bytes: fragment.bytes.into(), length, more: fragment.more };
         self.pieces.insert((start, self.pieces.len()), piece);
         Ok(())
     }
@@ -125,11 +126,12 @@ impl Partial {
         self.pieces.iter().map(|((start, _), piece)| start.saturating_add(piece.length)).max().unwrap_or(0)
     }
 
+    /// Whether it says nothing new: the same bytes are something else if they are the end of the datagram now.
     fn repeats(&self, fragment: &Fragment<'_>) -> bool {
         let same_place = self.pieces.range((fragment.offset, 0)..=(fragment.offset, usize::MAX));
-        same_place
-            .map(|(_, piece)| piece)
-            .any(|piece| piece.length == fragment.length() && *piece.bytes == *fragment.bytes)
+        same_place.map(|(_, piece)| piece).any(|Piece { bytes, length, more }| {
+            *length == fragment.length() && *more == fragment.more && **bytes == *fragment.bytes
+        })
     }
 
     fn overlaps(&self, start: usize, end: usize) -> bool {

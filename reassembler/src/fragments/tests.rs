@@ -143,6 +143,18 @@ fn overlaps_drop_a_datagram_of_ipv6_and_all_that_comes_of_it() {
 }
 
 #[test]
+fn a_fragment_that_becomes_the_last_one_is_no_repetition() {
+    let mut fragments = roomy();
+    let bytes = numbers(24);
+    assert!(matches!(add(&mut fragments, &packet(V4, 1, 0, true, &bytes[..8])), Outcome::Kept));
+    assert!(matches!(add(&mut fragments, &packet(V4, 1, 8, true, &bytes[8..])), Outcome::Kept));
+    let again = add(&mut fragments, &packet(V4, 1, 8, true, &bytes[8..]));
+    assert_eq!(aside(&again), (Aside::FragmentDuplicate, 1));
+    let datagram = whole(add(&mut fragments, &packet(V4, 1, 8, false, &bytes[8..])));
+    assert_eq!((datagram.payload, datagram.frames, datagram.overlaps), (bytes, 3, 1), "every frame counts");
+}
+
+#[test]
 fn teardrop_and_ping_of_death() {
     let mut fragments = roomy();
     add(&mut fragments, &packet(V4, 1, 0, true, &[1; 40]));
