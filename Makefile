@@ -33,14 +33,15 @@ lint:
 	else echo "lint: cargo-deny is not installed: dependencies are not checked"; fi
 
 # Every fuzz target for a while, address sanitizer on. Sanitizers want a nightly compiler, or this variable.
-FUZZ_TARGETS := decode conversation savefile messages
+FUZZ_TARGETS := link ip tunnel fragments tcp savefile conversation messages
 FUZZ_SECONDS ?= 60
 FUZZ := RUSTC_BOOTSTRAP=1 $(CARGO) fuzz
 fuzz: needs
 	@$(CARGO) fuzz --version >/dev/null || { echo "fuzz: cargo-fuzz is not installed: cargo install cargo-fuzz"; exit 1; }
+	$(CARGO) run --quiet --package tcpflow-tests --bin seeds -- tests/fuzz/seeds
 	cd tests/fuzz && for target in $(FUZZ_TARGETS); do \
 		mkdir -p corpus/$$target && \
-		$(FUZZ) run --fuzz-dir . $$target corpus/$$target ../pcaps -- \
+		$(FUZZ) run --fuzz-dir . $$target corpus/$$target seeds/$$target -- \
 			-max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0 || exit 1; \
 	done
 

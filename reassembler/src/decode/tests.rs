@@ -9,27 +9,10 @@ use proto::plan::Separation;
 use super::{Aside, Decoder, LinkType, Segment};
 
 mod links;
+mod rows;
 mod tunnels;
 
-const V4: ([u8; 4], [u8; 4]) = ([192, 168, 1, 2], [10, 0, 0, 1]);
-const V6: ([u8; 16], [u8; 16]) = ([0x20; 16], [0x30; 16]);
-const MACS: ([u8; 6], [u8; 6]) = ([1; 6], [2; 6]);
-
-macro_rules! built {
-    ($step:expr) => {{
-        let mut bytes = Vec::new();
-        $step.tcp(1234, 80, 77, 1000).psh().ack(5).write(&mut bytes, b"payload").unwrap();
-        bytes
-    }};
-}
-
-fn raw_v4() -> Vec<u8> {
-    built!(PacketBuilder::ipv4(V4.0, V4.1, 64))
-}
-
-fn raw_v6() -> Vec<u8> {
-    built!(PacketBuilder::ipv6(V6.0, V6.1, 64))
-}
+use rows::{MACS, V4, V6, built, raw_v4, raw_v6};
 
 const DECODER: Decoder = Decoder { tunnels: true, separation: Separation::Tunnel };
 
@@ -247,18 +230,18 @@ fn reasons() {
 
 #[test]
 fn the_window_scale_is_read_from_a_syn_and_is_at_most_14() {
-    let scaled = |shift| {
+    let scaled = |options: &[u8]| {
         let mut packet = Vec::new();
-        PacketBuilder::ipv4(V4.0, V4.1, 64)
-            .tcp(1, 2, 3, 4)
-            .syn()
-            .options(&[etherparse::TcpOptionElement::WindowScale(shift)])
-            .unwrap()
-            .write(&mut packet, b"")
-            .unwrap();
+        let syn = PacketBuilder::ipv4(V4.0, V4.1, 64).tcp(1, 2, 3, 4).syn();
+        syn.options_raw(options).unwrap().write(&mut packet, b"").unwrap();
         whole(101, &packet).unwrap().window_scale
     };
-    assert_eq!((scaled(7), scaled(200)), (7, 14));
+    assert_eq!((scaled(&[3, 3, 7]), scaled(&[3, 3, 200])), (7, 14));
+    let signed = [&[19, 18][..], &[0; 16], &[2, 4, 5, 0xb4, 1, 3, 3, 7]].concat();
+    assert_eq!(scaled(&signed), 7, "after an option of another kind");
+    for none in [&[][..], &[3, 4, 7, 7], &[0, 0, 0, 0, 3, 3, 7], &[9, 0, 3, 3, 7], &[9, 200, 3, 3, 7]] {
+        assert_eq!(scaled(none), 0, "{none:?}");
+    }
 }
 
 proptest! {

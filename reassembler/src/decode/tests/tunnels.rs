@@ -1,104 +1,10 @@
-//! One row for each tunnel: its headers written out by hand, in packets that etherparse makes.
+//! What every tunnel leads to, whole, cut short and shut.
 
-use etherparse::{IpNumber, PacketBuilder};
 use proto::plan::Separation;
 
 use super::super::Overlay;
-use super::{Aside, DECODER, Decoder, LinkType, MACS, expect, raw_v4, raw_v6, whole};
-
-const OUTER: ([u8; 4], [u8; 4]) = ([198, 51, 100, 1], [198, 51, 100, 2]);
-
-/// An IPv4 packet of this protocol.
-fn ip(protocol: u8, payload: &[u8]) -> Vec<u8> {
-    let mut packet = Vec::new();
-    PacketBuilder::ipv4(OUTER.0, OUTER.1, 64).write(&mut packet, IpNumber(protocol), payload).unwrap();
-    packet
-}
-
-fn udp(source: u16, destination: u16, payload: &[u8]) -> Vec<u8> {
-    let mut packet = Vec::new();
-    PacketBuilder::ipv4(OUTER.0, OUTER.1, 64).udp(source, destination).write(&mut packet, payload).unwrap();
-    packet
-}
-
-fn frame() -> Vec<u8> {
-    [&MACS.1[..], &MACS.0, &[8, 0], &raw_v4()].concat()
-}
-
-/// Packets with a tunnel: its name, the packet, and the length of what is in it.
-type Row = (&'static str, Vec<u8>, usize);
-
-fn tunnels() -> Vec<Row> {
-    [over_ip(), over_udp()].concat()
-}
-
-fn in_ip(name: &'static str, protocol: u8, header: &[u8], inner: &[u8]) -> Row {
-    (name, ip(protocol, &[header, inner].concat()), inner.len())
-}
-
-fn in_udp(name: &'static str, port: u16, header: &[u8], inner: &[u8]) -> Row {
-    (name, udp(49152, port, &[header, inner].concat()), inner.len())
-}
-
-fn over_ip() -> Vec<Row> {
-    let (v4, v6, frame) = (raw_v4(), raw_v6(), frame());
-    let wlan = [&[0x08, 1, 0, 0], &[1; 18][..], &[0, 0, 0xaa, 0xaa, 3, 0, 0, 0, 8, 0], &v4].concat();
-    let ppp = [&[0xff, 3, 0, 0x21], &v4[..]].concat();
-    vec![
-        in_ip("4in4", 4, &[], &v4),
-        in_ip("6in4", 41, &[], &v6),
-        in_ip("etherip", 97, &[0x30, 0], &frame),
-        in_ip("mpls in ip", 137, &[0, 0, 0x11, 64], &v4),
-        in_ip("gre", 47, &[0, 0, 8, 0], &v4),
-        in_ip("gre with all fields", 47, &[0xb0, 0, 0x86, 0xdd, 1, 1, 0, 0, 0, 0, 0, 7, 0, 0, 0, 1], &v6),
-        in_ip("gretap", 47, &[0x20, 0, 0x65, 0x58, 0, 0, 0, 7], &frame),
-        in_ip("gre, mpls", 47, &[0, 0, 0x88, 0x47, 0, 0, 0x11, 64], &v4),
-        in_ip("pptp", 47, &[0x30, 0x81, 0x88, 0x0b, 0, 51, 0, 9, 0, 0, 0, 1, 0, 0, 0, 2], &ppp),
-        in_ip("erspan i", 47, &[0, 0, 0x88, 0xbe], &frame),
-        in_ip("erspan ii", 47, &[0x10, 0, 0x88, 0xbe, 0, 0, 0, 1, 0x10, 0, 0, 5, 0, 0, 0, 0], &frame),
-        in_ip(
-            "erspan iii",
-            47,
-            &[0x10, 0, 0x22, 0xeb, 0, 0, 0, 1, 0x20, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 0],
-            &frame,
-        ),
-        in_ip(
-            "erspan iii with a platform's header",
-            47,
-            &[&[0x10, 0, 0x22, 0xeb, 0, 0, 0, 1, 0x20, 0, 0, 5, 0, 0, 0, 0, 0, 0, 8, 1][..], &[0; 8]]
-                .concat(),
-            &v4,
-        ),
-        in_ip("wccp", 47, &[0, 0, 0x88, 0x3e], &v4),
-        in_ip("wccp 2", 47, &[0, 0, 0x88, 0x3e, 0, 0, 0, 0], &v4),
-        in_ip("access point", 47, &[0, 0, 0x82, 0x10], &wlan),
-    ]
-}
-
-fn over_udp() -> Vec<Row> {
-    let (v4, v6, frame) = (raw_v4(), raw_v6(), frame());
-    vec![
-        in_udp("vxlan", 4789, &[8, 0, 0, 0, 0, 0, 42, 0], &frame),
-        in_udp("vxlan on linux's port", 8472, &[8, 0, 0, 0, 0, 0, 42, 0], &frame),
-        in_udp("vxlan-gpe", 4790, &[0x0c, 0, 0, 1, 0, 0, 42, 0], &v4),
-        in_udp("vxlan-gpe, nsh", 4790, &[0x0c, 0, 0, 4, 0, 0, 42, 0, 0, 2, 2, 3, 0, 0, 0, 0], &frame),
-        in_udp("geneve", 6081, &[1, 0, 0x65, 0x58, 0, 0, 42, 0, 1, 2, 3, 0], &frame),
-        in_udp("geneve, ip", 6081, &[0, 0, 8, 0, 0, 0, 42, 0], &v4),
-        in_udp("gtp", 2152, &[0x30, 0xff, 0, 47, 0, 0, 0, 5], &v4),
-        in_udp("gtp, sequence", 2152, &[0x32, 0xff, 0, 51, 0, 0, 0, 5, 0, 1, 0, 0], &v4),
-        in_udp("gtp, extension", 2152, &[0x34, 0xff, 0, 55, 0, 0, 0, 5, 0, 0, 0, 0x85, 1, 0, 9, 0], &v4),
-        in_udp("gre in udp", 4754, &[0, 0, 8, 0], &v4),
-        in_udp("mpls in udp", 6635, &[0, 0, 0x11, 64], &v4),
-        in_udp("teredo", 3544, &[], &v6),
-        in_udp(
-            "teredo with authentication and origin",
-            3544,
-            &[&[0, 1, 0, 0][..], &[0; 9], &[0, 0, 1, 2, 3, 4, 5, 6]].concat(),
-            &v6,
-        ),
-        in_udp("ayiya", 5072, &[&[0x41, 0x52, 0x11, 41, 0, 0, 0, 0][..], &[0; 16], &[0; 20]].concat(), &v6),
-    ]
-}
+use super::rows::{MACS, frame, ip, raw_v4, tunnels, udp};
+use super::{Aside, DECODER, Decoder, LinkType, expect, whole};
 
 #[test]
 fn every_tunnel_leads_to_its_segment() {
