@@ -30,13 +30,18 @@ impl Order {
         })
     }
 
-    /// The signed 64-bit integer at `offset`, if all of it is there.
-    pub fn i64(self, bytes: &[u8], offset: usize) -> Option<i64> {
+    /// The 64-bit integer at `offset`, if all of it is there.
+    pub fn u64(self, bytes: &[u8], offset: usize) -> Option<u64> {
         let raw = *bytes.get(offset..)?.first_chunk()?;
         Some(match self {
-            Self::Little => i64::from_le_bytes(raw),
-            Self::Big => i64::from_be_bytes(raw),
+            Self::Little => u64::from_le_bytes(raw),
+            Self::Big => u64::from_be_bytes(raw),
         })
+    }
+
+    /// The signed 64-bit integer at `offset`, if all of it is there.
+    pub fn i64(self, bytes: &[u8], offset: usize) -> Option<i64> {
+        self.u64(bytes, offset).map(u64::cast_signed)
     }
 }
 

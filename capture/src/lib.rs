@@ -10,8 +10,10 @@ pub mod defect;
 mod error;
 mod filter;
 mod inputs;
+mod interface;
 mod link;
 mod live;
+mod options;
 mod pcapng;
 mod reading;
 pub mod record;
@@ -20,6 +22,7 @@ mod resolution;
 mod run;
 pub mod savefile;
 mod source;
+mod statistics;
 mod sys;
 pub mod window;
 

@@ -3,19 +3,22 @@
 //! As libpcap 1.10 reads it, but interfaces may differ in link type and snap length, and sections in
 //! byte order.
 
-use proto::frame::Frame;
-use proto::limits::{MAX_FRAME, MAX_INTERFACES};
+use proto::frame::{Frame, SavefileDrops};
+use proto::limits::MAX_INTERFACES;
 use proto::time::Timestamp;
 
 use crate::bytes::{Order, length};
 use crate::defect::Defect;
-use crate::record::{MAX_SNAP_LENGTH, Need, Part, Record, Step, snap_length};
-use crate::resolution::Resolution;
+use crate::interface::Interface;
+use crate::options::Options;
+use crate::record::{MAX_SNAP_LENGTH, Need, Part, Record, Step};
+use crate::statistics::{Beside, Statistics};
 
 const SECTION_HEADER: u32 = 0x0a0d_0d0a;
 const INTERFACE_DESCRIPTION: u32 = 1;
 const PACKET: u32 = 2;
 const SIMPLE_PACKET: u32 = 3;
+const INTERFACE_STATISTICS: u32 = 5;
 const ENHANCED_PACKET: u32 = 6;
 const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
 
@@ -30,9 +33,8 @@ const LEAST_SECTION: u32 = 28;
 /// libpcap's limit on the section header that a file begins with.
 const MOST_SECTION: u32 = 1024 * 1024;
 
-const END_OF_OPTIONS: u16 = 0;
-const IF_TSRESOL: u16 = 9;
-const IF_TSOFFSET: u16 = 14;
+/// The drop count of the obsolete packet block, if it is not known.
+const DROPS_UNKNOWN: u16 = 0xffff;
 
 /// A pcapng savefile.
 #[derive(Debug)]
@@ -40,19 +42,14 @@ pub struct Pcapng {
     order: Order,
     /// Interfaces of the present section.
     interfaces: Vec<Interface>,
-    /// Interfaces of the sections before.
+    /// Interfaces of the sections before, and what was said of what they lost.
     before: u32,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Interface {
-    snap_length: u32,
-    resolution: Resolution,
+    drops_before: Option<SavefileDrops>,
 }
 
 impl Default for Pcapng {
     fn default() -> Self {
-        Self { order: Order::Little, interfaces: Vec::new(), before: 0 }
+        Self { order: Order::Little, interfaces: Vec::new(), before: 0, drops_before: None }
     }
 }
 
@@ -117,6 +114,12 @@ impl Pcapng {
         if self.has_interfaces() { Ok(()) } else { Err(Defect::NoInterfaces) }
     }
 
+    /// What the file says so far of frames that its recorder lost.
+    pub fn drops(&self) -> Option<SavefileDrops> {
+        let present = Statistics::sum(self.interfaces.iter().map(|interface| interface.statistics));
+        self.drops_before.into_iter().chain(present).reduce(SavefileDrops::and)
+    }
+
     fn has_interfaces(&self) -> bool {
         self.before > 0 || !self.interfaces.is_empty()
     }
@@ -129,6 +132,10 @@ impl Pcapng {
             ENHANCED_PACKET => self.enhanced_packet(body),
             PACKET => self.packet(body),
             SIMPLE_PACKET => self.simple_packet(body),
+            INTERFACE_STATISTICS => {
+                self.statistics(body);
+                Ok(Record::Other)
+            }
             _ => Ok(Record::Other),
         }
     }
@@ -144,6 +151,7 @@ impl Pcapng {
         if !is_readable(major, minor) {
             return Err(Defect::SectionVersion(major));
         }
+        self.drops_before = self.drops();
         self.before = self.before.saturating_add(self.count());
         self.interfaces.clear();
         Ok(Record::Other)
@@ -154,103 +162,88 @@ impl Pcapng {
     }
 
     fn interface(&mut self, body: &[u8]) -> Result<Record<'static>, Defect> {
-        let short = Defect::BlockShort(INTERFACE_DESCRIPTION);
-        let (Some(link_type), Some(stated)) = (self.order.u16(body, 0), self.order.u32(body, 4)) else {
-            return Err(short);
-        };
-        let resolution = self.options(body.get(8..).unwrap_or_default())?;
+        let (link_type, interface) =
+            Interface::read(self.order, body)?.ok_or(Defect::BlockShort(INTERFACE_DESCRIPTION))?;
         if self.before.saturating_add(self.count()) >= MAX_INTERFACES {
             return Err(Defect::TooManyInterfaces(MAX_INTERFACES));
         }
-        let snap_length = snap_length(stated);
-        self.interfaces.push(Interface { snap_length, resolution });
-        Ok(Record::Interface { link_type: link_type.into(), snap_length })
+        self.interfaces.push(interface);
+        Ok(Record::Interface { link_type, snap_length: interface.snap_length })
     }
 
-    fn options(&self, mut options: &[u8]) -> Result<Resolution, Defect> {
-        let short = Defect::BlockShort(INTERFACE_DESCRIPTION);
-        let mut resolution = Resolution::default();
-        let (mut units_seen, mut offset_seen) = (false, false);
-        while !options.is_empty() {
-            let (Some(code), Some(bytes)) = (self.order.u16(options, 0), self.order.u16(options, 2)) else {
-                return Err(short);
-            };
-            let padded = usize::from(bytes).next_multiple_of(4);
-            let value = options.get(4..).and_then(|rest| rest.split_at_checked(padded));
-            let Some((value, rest)) = value else { return Err(short) };
-            match code {
-                END_OF_OPTIONS => {
-                    due(bytes, 0, "opt_endofopt")?;
-                    break;
-                }
-                IF_TSRESOL => {
-                    due(bytes, 1, "if_tsresol")?;
-                    once(&mut units_seen, "if_tsresol")?;
-                    resolution.set_units(value.first().copied().unwrap_or_default())?;
-                }
-                IF_TSOFFSET => {
-                    due(bytes, 8, "if_tsoffset")?;
-                    once(&mut offset_seen, "if_tsoffset")?;
-                    resolution.set_offset(self.order.i64(value, 0).unwrap_or_default());
-                }
-                _ => {}
-            }
-            options = rest;
+    /// Interface, time, options.
+    fn statistics(&mut self, body: &[u8]) {
+        let order = self.order;
+        let number = order.u32(body, 0).map_or(usize::MAX, length);
+        if let Some(interface) = self.interfaces.get_mut(number) {
+            interface.statistics.update(order, Options::new(order, body.get(12..).unwrap_or_default()));
         }
-        Ok(resolution)
     }
 
     #[inline]
-    fn enhanced_packet<'a>(&self, body: &'a [u8]) -> Result<Record<'a>, Defect> {
+    fn enhanced_packet<'a>(&mut self, body: &'a [u8]) -> Result<Record<'a>, Defect> {
         let (fixed, data) = body.split_at_checked(20).ok_or(Defect::BlockShort(ENHANCED_PACKET))?;
         let field = |offset| self.order.u32(fixed, offset).unwrap_or_default();
-        let place = Place { kind: ENHANCED_PACKET, interface: field(0), count: Some((field(4), field(8))) };
-        self.frame(place, field(12), field(16), data)
+        let (number, captured, original) = (field(0), field(12), field(16));
+        let beside = Beside::read(self.order, Options::after(self.order, data, length(captured)));
+        let place = Place { kind: ENHANCED_PACKET, interface: number, count: Some((field(4), field(8))) };
+        self.frame(place, captured, original, data, beside)
     }
 
-    fn packet<'a>(&self, body: &'a [u8]) -> Result<Record<'a>, Defect> {
+    /// Interface and drop count are of 16 bits, as they are in no other block.
+    fn packet<'a>(&mut self, body: &'a [u8]) -> Result<Record<'a>, Defect> {
         let (fixed, data) = body.split_at_checked(20).ok_or(Defect::BlockShort(PACKET))?;
         let field = |offset| self.order.u32(fixed, offset).unwrap_or_default();
+        let (captured, original) = (field(12), field(16));
         let interface = self.order.u16(fixed, 0).unwrap_or_default().into();
         let place = Place { kind: PACKET, interface, count: Some((field(4), field(8))) };
-        self.frame(place, field(12), field(16), data)
+        let drops = self.order.u16(fixed, 2).filter(|drops| *drops != DROPS_UNKNOWN);
+        let options = Options::after(self.order, data, length(captured));
+        // Both kinds of block have the same flags.
+        let beside = Beside { lost: drops.map(u64::from), ..Beside::read(self.order, options) };
+        self.frame(place, captured, original, data, beside)
     }
 
     /// A simple packet is of the first interface, has no time, and does not say how much was captured.
-    fn simple_packet<'a>(&self, body: &'a [u8]) -> Result<Record<'a>, Defect> {
+    fn simple_packet<'a>(&mut self, body: &'a [u8]) -> Result<Record<'a>, Defect> {
         let (fixed, data) = body.split_at_checked(4).ok_or(Defect::BlockShort(SIMPLE_PACKET))?;
         let original = self.order.u32(fixed, 0).unwrap_or_default();
         let snap_length = self.interfaces.first().map_or(MAX_SNAP_LENGTH, |first| first.snap_length);
         let place = Place { kind: SIMPLE_PACKET, interface: 0, count: None };
-        self.frame(place, original.min(snap_length), original, data)
+        self.frame(place, original.min(snap_length), original, data, Beside::default())
     }
 
     #[inline]
     fn frame<'a>(
-        &self,
+        &mut self,
         place: Place,
         captured: u32,
         original: u32,
         data: &'a [u8],
+        beside: Beside,
     ) -> Result<Record<'a>, Defect> {
-        let interface =
-            self.interfaces.get(length(place.interface)).ok_or(Defect::NoSuchInterface(place.interface))?;
+        let interface = self.interfaces.get_mut(length(place.interface));
+        let interface = interface.ok_or(Defect::NoSuchInterface(place.interface))?;
         if captured > interface.snap_length {
             return Err(Defect::OverSnapLength { length: captured, limit: interface.snap_length });
         }
         let data = data.get(..length(captured)).ok_or(Defect::BlockShort(place.kind))?;
+        if let Some(lost) = beside.lost {
+            interface.statistics.lost_before(lost);
+        }
+        let (captured, original) = match beside.fcs.unwrap_or(interface.fcs) {
+            0 => (captured, original),
+            // A check sequence is no part of what the frame carries.
+            fcs => (captured.min(original.saturating_sub(fcs)), original.saturating_sub(fcs)),
+        };
         // A snap length may be stated that is larger than any frame relayed; what is beyond counts as cut.
-        let data = data.get(..MAX_FRAME).unwrap_or(data);
+        let captured = captured.min(MAX_SNAP_LENGTH);
+        let data = data.get(..length(captured)).unwrap_or(data);
         let time = place.count.map_or(Timestamp::default(), |(high, low)| {
             interface.resolution.time((u64::from(high) << 32) | u64::from(low))
         });
-        let frame = Frame {
-            interface: self.before.saturating_add(place.interface),
-            time,
-            captured: captured.min(MAX_SNAP_LENGTH),
-            original,
-        };
-        Ok(Record::Frame(frame, data))
+        let interface = self.before.saturating_add(place.interface);
+        Ok(Record::Frame(Frame { interface, time, captured, original }, data))
     }
 }
 
@@ -289,12 +282,4 @@ fn check_length(total: u32) -> Result<(), Defect> {
     } else {
         Ok(())
     }
-}
-
-fn due(length: u16, due: u16, option: &'static str) -> Result<(), Defect> {
-    if length == due { Ok(()) } else { Err(Defect::OptionLength { option, length, due }) }
-}
-
-fn once(seen: &mut bool, option: &'static str) -> Result<(), Defect> {
-    if std::mem::replace(seen, true) { Err(Defect::OptionTwice(option)) } else { Ok(()) }
 }

@@ -22,7 +22,11 @@ pub fn relay_all(inputs: Inputs, filters: &Filters, relay: &mut Relay<'_>) -> Re
     for Input { name, file, completing } in inputs.opened {
         let mut reading = Reading::new(&name, filters);
         relay.input(&name, completing)?;
-        match reading.read(Window::new(file), relay) {
+        let read = reading.read(Window::new(file), relay);
+        if let Some(drops) = reading.savefile.drops() {
+            relay.lost_before(&name, drops);
+        }
+        match read {
             Ok(()) => {}
             Err(Halt::Role(error)) => return Err(error),
             Err(Halt::Stopped) => return Ok(End::Stopped),

@@ -8,7 +8,7 @@ use pcap::BpfProgram;
 use policy::channel::Sender;
 use policy::role::{Control, Done, Request};
 use proto::control::{Counts, Level};
-use proto::frame::{CaptureEnd, Ending, Frame, FromCapture, KernelCounts};
+use proto::frame::{CaptureEnd, Ending, Frame, FromCapture, KernelCounts, SavefileDrops};
 use proto::text::Text;
 
 use crate::error::Error;
@@ -20,6 +20,8 @@ pub struct Relay<'c> {
     sender: Sender<FromCapture>,
     frames_read: u64,
     frames_filtered: u64,
+    /// What savefiles said of frames that were lost before.
+    savefile_drops: Option<SavefileDrops>,
     /// The first thing that failed.
     failure: Option<Text>,
 }
@@ -47,13 +49,22 @@ pub enum Woken {
 impl<'c> Relay<'c> {
     /// Hands on over `sender`, listening to `control`.
     pub fn new(control: &'c Control, sender: Sender<FromCapture>) -> Self {
-        Self { control, sender, frames_read: 0, frames_filtered: 0, failure: None }
+        Self { control, sender, frames_read: 0, frames_filtered: 0, savefile_drops: None, failure: None }
     }
 
     /// Tells the user that an input failed, which the run's ending will say too.
     pub fn failed(&mut self, words: &str) {
         self.control.notice(Level::Error, words);
         self.failure.get_or_insert_with(|| Text::cut(words));
+    }
+
+    /// Notes what a savefile says of frames that were lost when it was recorded, and tells the user of any.
+    pub fn lost_before(&mut self, name: &str, drops: SavefileDrops) {
+        if drops.dropped > 0 {
+            let words = format!("{name}: {} packets were dropped when it was recorded", drops.dropped);
+            self.control.notice(Level::Warning, &words);
+        }
+        self.savefile_drops = Some(self.savefile_drops.unwrap_or_default().and(drops));
     }
 
     /// Begins an input.
@@ -131,7 +142,8 @@ impl<'c> Relay<'c> {
             (End::Reached, None) => Ending::Complete,
         };
         let (frames_read, frames_filtered) = (self.frames_read, self.frames_filtered);
-        let end = CaptureEnd { ending, frames_read, frames_filtered, kernel };
+        let savefile_drops = self.savefile_drops;
+        let end = CaptureEnd { ending, frames_read, frames_filtered, kernel, savefile_drops };
         self.sender.send(&FromCapture::End(end), &[])?;
         self.sender.flush()?;
         Ok(done)

@@ -3,6 +3,8 @@
 //! Bytes in, records out: nothing here reads, so that hostile files can be tried in tests without any
 //! descriptor.
 
+use proto::frame::SavefileDrops;
+
 use crate::classic::Classic;
 use crate::defect::Defect;
 use crate::pcapng::Pcapng;
@@ -37,6 +39,14 @@ impl Savefile {
         match self {
             Self::Pcapng(pcapng) => pcapng.end(),
             Self::Classic(_) | Self::Unknown => Ok(()),
+        }
+    }
+
+    /// What the file says so far of frames that were lost when it was recorded, if it does.
+    pub fn drops(&self) -> Option<SavefileDrops> {
+        match self {
+            Self::Pcapng(pcapng) => pcapng.drops(),
+            Self::Classic(_) | Self::Unknown => None,
         }
     }
 

@@ -9,7 +9,7 @@ use common::files::Order::{Big, Little};
 use common::files::*;
 use common::run_bytes;
 use proto::control::FromRole;
-use proto::frame::Ending;
+use proto::frame::{Ending, SavefileDrops};
 use proto::time::Timestamp;
 
 const DONE: FromRole = FromRole::Done { failed: false };
@@ -177,7 +177,7 @@ fn pcapng_blocks_of_either_byte_order() {
             block(order, 0x0bad, &[b"unknown to us"]),
             interface(order, 1, 100, &[]),
             enhanced_packet(order, 0, 3_000_005, b"one"),
-            old_packet(order, 0, 4_000_000, b"two"),
+            old_packet(order, (0, 0xffff), 4_000_000, b"two"),
             simple_packet(order, 5, b"three"),
         ];
         let outcome = run_bytes(&file.concat(), None);
@@ -205,6 +205,102 @@ fn interfaces_may_differ_and_sections_begin_anew() {
     let [(ip, _), (cooked, _)] = &outcome.relayed.frames[..] else { panic!("two frames") };
     assert_eq!((ip.interface, ip.time), (1, Timestamp::new(1, 7)));
     assert_eq!((cooked.interface, cooked.time), (2, Timestamp::new(101, 0)));
+}
+
+/// What recorders count: received, dropped by interface and system, lost before a packet.
+fn count(order: Order, code: u16, value: u64) -> Vec<u8> {
+    option(order, code, &order.u64(value))
+}
+
+#[test]
+fn what_recorders_lost_is_summed_and_told_once() {
+    for order in BOTH {
+        let file = [
+            section(order),
+            interface(order, 1, 100, &[]),
+            interface(order, 1, 100, &[]),
+            // Lost between packets, and the same in the statistics: counted once.
+            packet_with(order, 0, b"one", &[option(order, 2, &[0; 4]), count(order, 4, 2)].concat()),
+            old_packet(order, (0, 3), 0, b"two"),
+            old_packet(order, (0, 0xffff), 0, b"three"),
+            statistics(order, 0, &count(order, 5, 1)),
+            statistics(order, 0, &[count(order, 4, 70), count(order, 5, 7), count(order, 7, 4)].concat()),
+            // Lost between packets only.
+            packet_with(order, 1, b"four", &count(order, 4, 20)),
+            // The second section counts anew.
+            section(order),
+            interface(order, 1, 100, &[]),
+            statistics(order, 0, &[count(order, 4, 10), count(order, 5, 100)].concat()),
+        ];
+        let outcome = run_bytes(&file.concat(), None);
+        assert_eq!(outcome.last, DONE, "a loss is no failure");
+        assert_eq!(outcome.payloads(), [&b"one"[..], b"two", b"three", b"four"]);
+        assert_eq!(outcome.notices, ["FILE: 131 packets were dropped when it was recorded"]);
+        let drops =
+            SavefileDrops { received: 80, by_interface: 107, by_system: 4, between: 25, dropped: 131 };
+        assert_eq!(outcome.end().savefile_drops, Some(drops));
+    }
+}
+
+#[test]
+fn statistics_that_say_nothing_or_nonsense_harm_nothing() {
+    let file = pcapng(&[
+        statistics(Little, 0, &[]),
+        statistics(Little, 9, &count(Little, 5, 1)),
+        statistics(Little, 0, &option(Little, 5, b"short")),
+        statistics(Little, 0, &[5, 0, 200, 0]),
+        block(Little, 5, &[]),
+        packet_with(Little, 0, b"two", &[4, 0, 200, 0]),
+    ]);
+    let outcome = run_bytes(&file, None);
+    assert_eq!((outcome.notices.len(), &outcome.last), (0, &DONE));
+    assert_eq!(outcome.end().savefile_drops, None);
+    assert_eq!(outcome.payloads(), [b"one", b"two"]);
+    let none = pcapng(&[statistics(Little, 0, &[count(Little, 4, 9), count(Little, 5, 0)].concat())]);
+    let outcome = run_bytes(&none, None);
+    assert_eq!(outcome.notices.len(), 0, "nothing was lost");
+    assert_eq!(outcome.end().savefile_drops.map(|drops| (drops.received, drops.dropped)), Some((9, 0)));
+}
+
+#[test]
+fn a_check_sequence_is_taken_off_where_the_file_tells_of_it() {
+    let flags = |fcs: u32| option(Little, 2, &(fcs << 5 | 1).to_le_bytes());
+    let file = [
+        section(Little),
+        interface(Little, 1, 100, &[]),
+        interface(Little, 1, 100, &option(Little, 13, &[4])),
+        packet_with(Little, 0, b"frame", &[]),
+        packet_with(Little, 0, b"frame-FCS", &flags(4)),
+        packet_with(Little, 1, b"frame-FCS", &[]),
+        packet_with(Little, 1, b"frame-FC", &flags(3)),
+        packet_with(Little, 1, b"FCS", &[]),
+        // Captured up to the middle of it.
+        packet_of_length(Little, 1, 0, (7, 9), b"frame-F"),
+        packet_of_length(Little, 1, 0, (3, 9), b"fra"),
+    ];
+    let outcome = run_bytes(&file.concat(), None);
+    assert_eq!(outcome.payloads(), [&b"frame"[..], b"frame", b"frame", b"frame", b"", b"frame", b"fra"]);
+    let originals: Vec<u32> = outcome.relayed.frames.iter().map(|(frame, _)| frame.original).collect();
+    assert_eq!(originals, [5, 5, 5, 5, 0, 5, 5]);
+}
+
+#[test]
+fn interfaces_have_their_own_snap_length_and_clock() {
+    let clock = [option(Little, 9, &[0x8a]), option(Little, 14, &(-5_i64).to_le_bytes())].concat();
+    let file = [
+        section(Little),
+        interface(Little, 1, 4, &clock),
+        interface(Little, 1, 0, &option(Little, 9, &[3])),
+        simple_packet(Little, 9, b"four"),
+        packet_of_length(Little, 0, 10 << 10 | 512, (4, 9), b"four"),
+        enhanced_packet(Little, 1, 2_005, b"longer"),
+    ];
+    let outcome = run_bytes(&file.concat(), None);
+    assert_eq!(outcome.payloads(), [&b"four"[..], b"four", b"longer"]);
+    let frames: Vec<_> =
+        outcome.relayed.frames.iter().map(|(frame, _)| (frame.time, frame.original)).collect();
+    let at = Timestamp::new;
+    assert_eq!(frames, [(at(0, 0), 9), (at(5, 500_000_000), 9), (at(2, 5_000_000), 6)]);
 }
 
 #[test]

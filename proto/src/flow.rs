@@ -266,7 +266,13 @@ impl Totals {
     #[must_use]
     pub fn unknown(ending: Ending) -> Self {
         Self {
-            capture: CaptureEnd { ending, frames_read: 0, frames_filtered: 0, kernel: None },
+            capture: CaptureEnd {
+                ending,
+                frames_read: 0,
+                frames_filtered: 0,
+                kernel: None,
+                savefile_drops: None,
+            },
             frames: 0,
             segments: 0,
             frames_aside: Vec::new(),

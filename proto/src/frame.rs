@@ -60,6 +60,8 @@ pub struct CaptureEnd {
     pub frames_filtered: u64,
     /// What the kernel says of a live capture.
     pub kernel: Option<KernelCounts>,
+    /// What savefiles say of frames that were lost when they were recorded, if they do.
+    pub savefile_drops: Option<SavefileDrops>,
 }
 
 /// Why a run ended.
@@ -80,6 +82,35 @@ pub struct KernelCounts {
     pub received: u64,
     /// Frames dropped because the ring was full.
     pub dropped: u64,
+}
+
+/// Counts of those who recorded savefiles, summed over all interfaces of which any is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct SavefileDrops {
+    /// Frames that the interfaces received.
+    pub received: u64,
+    /// Frames that the interfaces dropped.
+    pub by_interface: u64,
+    /// Frames that the operating system dropped.
+    pub by_system: u64,
+    /// Frames lost between two packets, by the packets' own account.
+    pub between: u64,
+    /// Frames lost in all: for each interface by the account that knows of more.
+    pub dropped: u64,
+}
+
+impl SavefileDrops {
+    /// Both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            received: self.received.saturating_add(other.received),
+            by_interface: self.by_interface.saturating_add(other.by_interface),
+            by_system: self.by_system.saturating_add(other.by_system),
+            between: self.between.saturating_add(other.between),
+            dropped: self.dropped.saturating_add(other.dropped),
+        }
+    }
 }
 
 impl Message for FromCapture {

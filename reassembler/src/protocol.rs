@@ -192,6 +192,7 @@ impl<S: Sink> Conversation<S> {
                 frames_read: 0,
                 frames_filtered: 0,
                 kernel: None,
+                savefile_drops: None,
             },
         };
         while let (Some(datagram), Some(last)) = (self.fragments.remaining(), self.last) {

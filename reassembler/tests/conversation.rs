@@ -30,6 +30,7 @@ fn end() -> FromCapture {
         frames_read: 0,
         frames_filtered: 0,
         kernel: None,
+        savefile_drops: None,
     })
 }
 

@@ -113,17 +113,32 @@ pub fn packet_of_length(
     block(order, 6, &[&fields, data])
 }
 
+/// An enhanced packet with options after it.
+pub fn packet_with(order: Order, interface: u32, data: &[u8], options: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(data.len()).expect("short");
+    let fields: Vec<u8> =
+        [interface, 0, 0, length, length].into_iter().flat_map(|field| order.u32(field)).collect();
+    let mut padded = data.to_vec();
+    padded.resize(data.len().next_multiple_of(4), 0);
+    block(order, 6, &[&fields, &padded, options])
+}
+
+/// Statistics of an interface.
+pub fn statistics(order: Order, interface: u32, options: &[u8]) -> Vec<u8> {
+    block(order, 5, &[&order.u32(interface), &order.u64(0), options])
+}
+
 pub fn simple_packet(order: Order, original: u32, data: &[u8]) -> Vec<u8> {
     block(order, 3, &[&order.u32(original), data])
 }
 
-/// The obsolete packet block.
-pub fn old_packet(order: Order, interface: u16, time: u64, data: &[u8]) -> Vec<u8> {
+/// The obsolete packet block, which says how many were lost before it.
+pub fn old_packet(order: Order, (interface, drops): (u16, u16), time: u64, data: &[u8]) -> Vec<u8> {
     let [high, low] = halves(time);
     let length = u32::try_from(data.len()).expect("short");
     let fields: Vec<u8> =
         [high, low, length, length].into_iter().flat_map(|field| order.u32(field)).collect();
-    block(order, 2, &[&order.u16(interface), &[0, 0], &fields, data])
+    block(order, 2, &[&order.u16(interface), &order.u16(drops), &fields, data])
 }
 
 fn halves(time: u64) -> [u32; 2] {

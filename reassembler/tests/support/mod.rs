@@ -190,6 +190,7 @@ impl Capture {
             frames_read: self.frames,
             frames_filtered: 0,
             kernel: None,
+            savefile_drops: None,
         };
         self.conversation.hear(FromCapture::End(end), &[], &mut |_, _| ()).unwrap();
         let messages = std::mem::take(self.conversation.close().unwrap());

@@ -113,7 +113,13 @@ fuzz_target!(|input: &[u8]| {
         }
         start += used;
     }
-    let end = CaptureEnd { ending: Ending::Complete, frames_read: frames, frames_filtered: 0, kernel: None };
+    let end = CaptureEnd {
+        ending: Ending::Complete,
+        frames_read: frames,
+        frames_filtered: 0,
+        kernel: None,
+        savefile_drops: None,
+    };
     hear(FromCapture::End(end), &[]);
     conversation.close().unwrap();
     conversation.verdict().unwrap();

@@ -8,6 +8,7 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 use proto::control::RoleState;
 use proto::flow::{Count, HoleTotals, Totals};
+use proto::frame::SavefileDrops;
 
 use super::xml::Xml;
 use crate::store::Sums;
@@ -57,6 +58,9 @@ pub fn summary(
     if let Some(kernel) = totals.capture.kernel {
         let (received, dropped) = (kernel.received.to_string(), kernel.dropped.to_string());
         xml.empty("kernel", &[("received", &received), ("dropped", &dropped)]);
+    }
+    if let Some(drops) = totals.capture.savefile_drops {
+        savefile_drops(&mut xml, &drops);
     }
     sandbox(&mut xml, &run.roles);
     if let Some(errno) = lacking {
@@ -113,6 +117,21 @@ fn conservation(xml: &mut Xml, totals: &Totals, sums: &Sums) {
     }
     xml.end("payload");
     xml.end("conservation");
+}
+
+/// What the savefiles themselves say of frames that never came into them.
+fn savefile_drops(xml: &mut Xml, drops: &SavefileDrops) {
+    let SavefileDrops { received, by_interface, by_system, between, dropped } = *drops;
+    let [received, by_interface, by_system, between, dropped] =
+        [received, by_interface, by_system, between, dropped].map(|count| count.to_string());
+    let attributes = [
+        ("received", received.as_str()),
+        ("dropped", &dropped),
+        ("by_interface", &by_interface),
+        ("by_system", &by_system),
+        ("between_packets", &between),
+    ];
+    xml.empty("savefile_drops", &attributes);
 }
 
 fn aside(xml: &mut Xml, counts: &[Count]) {
