@@ -1,10 +1,14 @@
 //! Two network namespaces joined by a veth pair, with addresses from the documentation ranges.
 
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::subject::in_path;
 
@@ -12,6 +16,12 @@ use crate::subject::in_path;
 pub const SERVER: &str = "192.0.2.1";
 /// The client's addresses.
 pub const CLIENT: &str = "192.0.2.2";
+/// The addresses of server and client.
+pub type Ends = (&'static str, &'static str);
+/// Those on the wire.
+pub const WIRE: Ends = (SERVER, CLIENT);
+/// Those of IPv6 on the wire.
+pub const WIRE_V6: Ends = ("2001:db8::1", "2001:db8::2");
 /// The interface, which has the same name in both namespaces.
 pub const INTERFACE: &str = "wire0";
 
@@ -32,6 +42,18 @@ pub fn unavailable() -> Option<String> {
             Lab::try_new().err().map(|reason| format!("needs network namespaces: {reason}"))
         })
         .clone()
+}
+
+/// Why this kernel has no network devices like this, if so: words as for [`Lab::join`].
+#[must_use]
+pub fn device_unavailable(words: &str) -> Option<String> {
+    if let Some(reason) = unavailable() {
+        return Some(reason);
+    }
+    let lab = Lab::new();
+    let with = |outer| lab.device(&lab.server, "probe0", words, outer);
+    let made = with(WIRE).or_else(|_| with(WIRE_V6));
+    made.err().map(|reason| format!("needs a kernel with such devices: {reason}"))
 }
 
 /// The two namespaces, removed at the end with all that runs in them.
@@ -65,12 +87,73 @@ impl Lab {
         let (server, client) = (&lab.server, &lab.client);
         let peer = ["peer", "name", INTERFACE, "netns", client];
         ip(&[&["link", "add", INTERFACE, "netns", server, "type", "veth"], &peer[..]].concat())?;
-        for (namespace, v4, v6) in [(server, SERVER, "2001:db8::1"), (client, CLIENT, "2001:db8::2")] {
+        for (namespace, v4, v6) in [(server, WIRE.0, WIRE_V6.0), (client, WIRE.1, WIRE_V6.1)] {
             ip(&["-n", namespace, "address", "add", &format!("{v4}/24"), "dev", INTERFACE])?;
             ip(&["-n", namespace, "address", "add", &format!("{v6}/64"), "dev", INTERFACE, "nodad"])?;
             ip(&["-n", namespace, "link", "set", INTERFACE, "up"])?;
         }
         Ok(lab)
+    }
+
+    /// Joins both by one more device, which `ip link add NAME` makes of these words: `{local}` and `{remote}`
+    /// stand for the `outer` addresses at either end. It has addresses of its own.
+    pub fn join(&self, name: &str, words: &str, outer: Ends, own: &[Ends]) {
+        let swapped = |(server, client): Ends| (client, server);
+        self.device(&self.server, name, words, outer).unwrap();
+        self.device(&self.client, name, words, swapped(outer)).unwrap();
+        for &(server, client) in own {
+            for (namespace, address) in [(&self.server, server), (&self.client, client)] {
+                let v6 = address.contains(':');
+                let prefix = format!("{address}/{}", if v6 { 64 } else { 24 });
+                let more: &[&str] = if v6 { &["nodad"] } else { &[] };
+                ip(&[&["-n", namespace, "address", "add", &prefix, "dev", name], more].concat()).unwrap();
+            }
+        }
+        self.set(name, &["up"]);
+    }
+
+    /// Changes a device at both ends: what follows `ip link set NAME`.
+    pub fn set(&self, name: &str, words: &[&str]) {
+        for namespace in [&self.server, &self.client] {
+            ip(&[&["-n", namespace, "link", "set", name], words].concat()).unwrap();
+        }
+    }
+
+    fn device(&self, namespace: &str, name: &str, words: &str, outer: Ends) -> Result<(), String> {
+        let words = words.replace("{local}", outer.0).replace("{remote}", outer.1);
+        let words: Vec<&str> = words.split_whitespace().collect();
+        ip(&[&["-n", namespace, "link", "add", name], &words[..]].concat())
+    }
+
+    /// Records what an interface at the server sees, with tcpdump, until it is told to stop.
+    #[must_use]
+    pub fn record(&self, interface: &str, more: &[&str], file: &Path) -> Recording {
+        // Room for all of these transfers (KiB), of frames as long as offload makes them. -Z keeps the user, who
+        // owns the file.
+        let words =
+            ["tcpdump", "-Z", "root", "--immediate-mode", "-B", "65536", "-s", "66000", "-i", interface];
+        self.start([&words[..], more].concat(), file, "listening on", "\n0 packets dropped by kernel")
+    }
+
+    /// The same with dumpcap, which writes a pcapng that says what was lost.
+    #[must_use]
+    pub fn record_with_dumpcap(&self, interface: &str, file: &Path) -> Recording {
+        let words = ["dumpcap", "-B", "64", "-s", "66000", "-i", interface];
+        self.start(words.to_vec(), file, "File: ", "/0 (pcap:0/dumpcap:0/flushed:0/ps_ifdrop:0)")
+    }
+
+    fn start(&self, words: Vec<&str>, file: &Path, ready: &str, lossless: &'static str) -> Recording {
+        let mut command = Command::new("ip");
+        command.args(self.at_server().iter().skip(1)).args(words).arg("-w").arg(file);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut said = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        while !line.contains(ready) {
+            line.clear();
+            assert!(said.read_line(&mut line).unwrap() > 0, "the recorder does not listen");
+        }
+        Recording { child, said, lossless }
     }
 
     /// What to put before a command that is to run where the server is.
@@ -124,11 +207,39 @@ impl Lab {
     /// Fetches a file from the server with curl.
     #[must_use]
     pub fn fetch(&self, name: &str) -> Vec<u8> {
-        let url = format!("http://{SERVER}/{name}");
+        self.fetch_from(SERVER, name)
+    }
+
+    /// Fetches a file from the server at this address with curl.
+    #[must_use]
+    pub fn fetch_from(&self, address: &str, name: &str) -> Vec<u8> {
+        let host = if address.contains(':') { format!("[{address}]") } else { address.to_owned() };
+        let url = format!("http://{host}/{name}");
         let output =
             self.at_client("curl").args(["--silent", "--show-error", "--fail", &url]).output().unwrap();
         assert!(output.status.success(), "curl: {}", String::from_utf8_lossy(&output.stderr));
         output.stdout
+    }
+}
+
+/// A recorder at work.
+pub struct Recording {
+    child: Child,
+    said: BufReader<ChildStderr>,
+    /// What it says if it lost nothing.
+    lossless: &'static str,
+}
+
+impl Recording {
+    /// Stops it; it must have lost nothing.
+    pub fn stop(mut self) {
+        // What came last is on its way from the kernel.
+        std::thread::sleep(Duration::from_millis(200));
+        kill(Pid::from_raw(self.child.id().try_into().unwrap()), Signal::SIGINT).unwrap();
+        let mut words = String::new();
+        self.said.read_to_string(&mut words).unwrap();
+        assert!(self.child.wait().unwrap().success(), "{words}");
+        assert!(words.contains(self.lossless), "{words}");
     }
 }
 

@@ -17,6 +17,8 @@ pub enum Need {
     Root,
     /// Network namespaces joined by a veth pair (root, iproute2, and a kernel that allows both).
     Namespaces,
+    /// A kernel with network devices that `ip link` makes of these words, see [`crate::lab::Lab::join`].
+    Device(&'static str),
     /// A program in `PATH`.
     Program(&'static str),
     /// The original tcpflow 1.6.1, beside ours.
@@ -32,6 +34,7 @@ impl Need {
         match self {
             Self::Root => (!nix::unistd::geteuid().is_root()).then(|| "needs root".to_owned()),
             Self::Namespaces => crate::lab::unavailable(),
+            Self::Device(words) => crate::lab::device_unavailable(words),
             Self::Program(name) => {
                 subject::in_path(name).is_none().then(|| format!("needs {name}, which is not installed"))
             }
