@@ -21,11 +21,18 @@ fn in_vxlan(network: u8, segment: &Tcp) -> Vec<u8> {
     frame
 }
 
-fn files(plan: &ReassemblerPlan) -> Vec<Vec<u8>> {
+/// The segment with a VLAN tag of this number.
+fn in_vlan(number: u8, segment: &Tcp) -> Vec<u8> {
+    let mut frame = segment.frame();
+    frame.splice(12..12, [0x81, 0, 0, number]);
+    frame
+}
+
+fn files(plan: &ReassemblerPlan, wrap: fn(u8, &Tcp) -> Vec<u8>) -> Vec<Vec<u8>> {
     let mut capture = Capture::new(plan, ETHERNET);
     for (network, payload) in [(1, b"one"), (2, b"two")] {
         for segment in [client(100, "S", b""), client(101, "", payload)] {
-            let frame = in_vxlan(network, &segment);
+            let frame = wrap(network, &segment);
             let length = frame.len();
             capture.raw(&frame, length);
         }
@@ -35,17 +42,25 @@ fn files(plan: &ReassemblerPlan) -> Vec<Vec<u8>> {
 
 #[test]
 fn tenants_do_not_mix() {
-    assert_eq!(files(&plan()), [b"one", b"two"]);
+    assert_eq!(files(&plan(), in_vxlan), [b"one", b"two"]);
 }
 
 #[test]
 fn they_do_if_only_addresses_count() {
     let plan = ReassemblerPlan { separation: Separation::Addresses, ..plan() };
-    assert_eq!(files(&plan), [b"one"]);
+    assert_eq!(files(&plan, in_vxlan), [b"one"]);
 }
 
 #[test]
 fn without_decap_there_is_nothing() {
     let plan = ReassemblerPlan { tunnels: false, ..plan() };
-    assert!(files(&plan).is_empty());
+    assert!(files(&plan, in_vxlan).is_empty());
+}
+
+#[test]
+fn those_in_vlans_do_not_mix_when_that_is_asked_for() {
+    assert_eq!(files(&plan(), in_vlan), [b"one"], "as in tcpflow");
+    let plan = ReassemblerPlan { separation: Separation::Vlan, ..plan() };
+    assert_eq!(files(&plan, in_vlan), [b"one", b"two"]);
+    assert_eq!(files(&plan, in_vxlan), [b"one", b"two"], "tunnels still do");
 }

@@ -105,13 +105,16 @@ fn following(
     next: IpNumber,
     payload: Layer<'_>,
 ) -> Result<Packet<'_>, Aside> {
+    use etherparse::err::ipv6_exts::HeaderSliceError;
     let (extensions, protocol, _, error) = Ipv6ExtensionsSlice::from_slice_lax(next, payload.bytes);
     if let Some((protocol, part, length)) = part(&extensions) {
         let payload = payload.after(length).ok_or(Aside::TruncatedIpHeader)?;
         return Ok(Packet { source, destination, protocol, payload, part: Some(part), unfinished: false });
     }
-    if error.is_some() {
-        return Err(Aside::TruncatedIpHeader);
+    match error {
+        None => {}
+        Some((HeaderSliceError::Len(_), _)) => return Err(Aside::TruncatedIpHeader),
+        Some((HeaderSliceError::Content(_), _)) => return Err(Aside::BadIpHeader),
     }
     let payload = payload.after(extensions.slice().len()).ok_or(Aside::TruncatedIpHeader)?;
     Ok(Packet { source, destination, protocol, payload, part: None, unfinished: false })

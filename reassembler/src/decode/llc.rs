@@ -12,6 +12,8 @@ const IP: [u8; 3] = [0x06, 0x06, 0x03];
 const ETHERTYPES: [[u8; 3]; 2] = [[0, 0, 0], [0, 0, 0xf8]];
 /// The organization of frames bridged over ATM and Frame Relay (RFC 2684, RFC 2427).
 const BRIDGED: [u8; 3] = [0, 0x80, 0xc2];
+/// Length of the check sequence at the end of an Ethernet frame.
+const CHECK_SEQUENCE: usize = 4;
 
 /// A logical link control header.
 pub(super) fn open(frame: Layer<'_>) -> Step<'_> {
@@ -32,7 +34,8 @@ pub(super) fn snap(frame: Layer<'_>) -> Step<'_> {
     }
     match (organization, protocol) {
         // Padding, then an Ethernet frame: with its check sequence, and without.
-        (BRIDGED, 1 | 7) => Ok((Header::Ethernet, rest.skip(2)?)),
+        (BRIDGED, 1) => Ok((Header::Ethernet, rest.skip(2)?.without_trailer(CHECK_SEQUENCE))),
+        (BRIDGED, 7) => Ok((Header::Ethernet, rest.skip(2)?)),
         _ => Err(Aside::NotIp),
     }
 }

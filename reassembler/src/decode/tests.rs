@@ -8,6 +8,7 @@ use proto::plan::Separation;
 
 use super::{Aside, Decoder, LinkType, Segment};
 
+mod ip;
 mod links;
 mod rows;
 mod tunnels;
@@ -173,17 +174,6 @@ fn every_cut_of_a_frame_is_a_segment_or_has_a_reason() {
         };
         assert_eq!(whole(1, &frame[..kept]).map(|segment| segment.payload.len()), expected, "{kept}");
     }
-}
-
-#[test]
-fn ipv6_extension_headers_are_passed() {
-    let tcp = &raw_v6()[40..];
-    let mut packet = raw_v6()[..40].to_vec();
-    packet[5] = 35;
-    packet[6] = 60;
-    packet.extend([6, 0, 1, 4, 0, 0, 0, 0]);
-    packet.extend(tcp);
-    expect(229, &packet);
 }
 
 /// An IPv6 packet with a fragment header that holds this offset and flag.

@@ -54,10 +54,48 @@ fn nflog(order: fn(u16) -> [u8; 2]) -> Vec<u8> {
     bytes(&[&[2, 0, 0, 0], &prefix, &kind, b"abcd\0\0\0\0", &length, &packet])
 }
 
-/// What comes before an IPv4 packet, by link type.
-pub fn headers() -> Vec<(u32, &'static str, Vec<u8>)> {
-    let ac = wlan(0x08, 0x02, &[]);
+/// Link type, name, and what comes before an IPv4 packet.
+pub type LinkRow = (u32, &'static str, Vec<u8>);
+
+/// Every link type that is understood, in all of its shapes.
+pub fn headers() -> Vec<LinkRow> {
+    [of_systems(), local(), wide(), radio()].concat()
+}
+
+/// What systems capture on interfaces of their own.
+fn of_systems() -> Vec<LinkRow> {
+    let cooked = |protocol: [u8; 2]| bytes(&[&[0, 4, 0, 1, 0, 6], &[9; 8], &protocol]);
+    let cooked_2 = |protocol: [u8; 2]| bytes(&[&protocol, &[0, 0, 0, 0, 0, 7, 0, 1, 0, 6], &[9; 8]]);
     vec![
+        (0, "null", vec![2, 0, 0, 0]),
+        (0, "null, other order", vec![0, 0, 0, 2]),
+        (108, "loop", vec![0, 0, 0, 2]),
+        (12, "raw", Vec::new()),
+        (14, "raw", Vec::new()),
+        (101, "raw", Vec::new()),
+        (228, "ipv4", Vec::new()),
+        (113, "cooked", cooked([8, 0])),
+        (113, "cooked, vlan", bytes(&[&cooked([0x81, 0]), &[0, 5, 8, 0]])),
+        (113, "cooked, llc", bytes(&[&cooked([0, 4]), &SNAP])),
+        (276, "cooked 2", cooked_2([8, 0])),
+        (276, "cooked 2, provider's vlan", bytes(&[&cooked_2([0x88, 0xa8]), &[0, 5, 8, 0]])),
+        (276, "cooked 2, llc", bytes(&[&cooked_2([0, 4]), &SNAP])),
+        (276, "cooked 2, mpls", bytes(&[&cooked_2([0x88, 0x47]), &[0, 0, 0x11, 64]])),
+        (109, "enc", bytes(&[&[0, 0, 0, 2], &[0; 8]])),
+        (117, "pflog", bytes(&[&[61, 2], &[0; 62]])),
+        (178, "juniper", bytes(&[b"MGC\x80\0\x03\x01\x01\x01", &ethernet(&[8, 0])])),
+        (239, "nflog", nflog(u16::to_le_bytes)),
+        (239, "nflog, other order", nflog(u16::to_be_bytes)),
+    ]
+}
+
+/// Local area networks.
+fn local() -> Vec<LinkRow> {
+    vec![
+        (1, "ethernet", ethernet(&[8, 0])),
+        (1, "vlan", ethernet(&[0x81, 0, 0, 5, 8, 0])),
+        (1, "provider's vlan", ethernet(&[0x88, 0xa8, 0, 5, 8, 0])),
+        (1, "stacked vlans", ethernet(&[0x91, 0, 0, 5, 0x81, 0, 0, 6, 8, 0])),
         (1, "mpls", ethernet(&[0x88, 0x47, 0, 0, 0x10, 0, 0, 0, 0x21, 64])),
         (1, "mpls, bottom", ethernet(&[0x88, 0x48, 0, 0, 0x11, 64])),
         (
@@ -79,6 +117,17 @@ pub fn headers() -> Vec<(u32, &'static str, Vec<u8>)> {
         (6, "token ring, source routed", bytes(&[&[0x10, 0x40], &[1; 6], &[0x82; 6], &[4, 0, 0, 0], &SNAP])),
         (6, "ethernet as tcpflow writes it", ethernet(&[8, 0])),
         (10, "fddi", bytes(&[&[0x50], &[1; 6], &[2; 6], &SNAP])),
+    ]
+}
+
+/// Wide area networks.
+fn wide() -> Vec<LinkRow> {
+    vec![
+        (9, "ppp", vec![0, 0x21]),
+        (9, "ppp, compressed", vec![0x21]),
+        (9, "ppp, bridged", bytes(&[&[0, 0x31, 0, 1], &ethernet(&[8, 0])])),
+        (51, "ppp over ethernet", vec![0x11, 0, 0, 1, 0, 49, 0, 0x21]),
+        (104, "cisco hdlc, mpls", vec![0x0f, 0, 0x88, 0x47, 0, 0, 0x11, 64]),
         (11, "atm", SNAP.to_vec()),
         (100, "atm", SNAP.to_vec()),
         (100, "bridged over atm", bytes(&[&[0xaa, 0xaa, 3, 0, 0x80, 0xc2, 0, 7, 0, 0], &ethernet(&[8, 0])])),
@@ -91,11 +140,13 @@ pub fn headers() -> Vec<(u32, &'static str, Vec<u8>)> {
         (107, "frame relay", vec![0x18, 0x41, 3, 0xcc]),
         (107, "frame relay, snap", vec![0x18, 0x41, 3, 0, 0x80, 0, 0, 0, 8, 0]),
         (107, "frame relay, four bytes, cisco", vec![0x18, 0x40, 0, 1, 8, 0]),
-        (109, "enc", bytes(&[&[0, 0, 0, 2], &[0; 8]])),
-        (117, "pflog", bytes(&[&[61, 2], &[0; 62]])),
-        (178, "juniper", bytes(&[b"MGC\x80\0\x03\x01\x01\x01", &ethernet(&[8, 0])])),
-        (239, "nflog", nflog(u16::to_le_bytes)),
-        (239, "nflog, other order", nflog(u16::to_be_bytes)),
+    ]
+}
+
+/// IEEE 802.11 and what drivers put before it.
+fn radio() -> Vec<LinkRow> {
+    let ac = wlan(0x08, 0x02, &[]);
+    vec![
         (105, "802.11", bytes(&[&ac, &SNAP])),
         (105, "802.11 qos", bytes(&[&wlan(0x88, 1, &[0, 0]), &SNAP])),
         (105, "802.11 qos, ht", bytes(&[&wlan(0x88, 0x81, &[0, 0, 0, 0, 0, 0]), &SNAP])),

@@ -49,6 +49,20 @@ fn every_tunnel_cut_short_has_a_reason() {
 }
 
 #[test]
+fn trailers_of_the_outer_link_are_never_payload() {
+    for (_, packet, _) in tunnels() {
+        expect(1, &[&MACS.1[..], &MACS.0, &[8, 0], &packet, &[0xee; 30]].concat());
+    }
+}
+
+#[test]
+fn padding_of_the_inner_frame_is_never_payload() {
+    let padded = [&frame()[..], &[0; 30]].concat();
+    expect(101, &udp(1, 4789, &[&[8, 0, 0, 0, 0, 0, 42, 0][..], &padded].concat()));
+    expect(101, &ip(47, &[&[0, 0, 0x65, 0x58][..], &padded].concat()));
+}
+
+#[test]
 fn without_decap_none_is_opened() {
     let decoder = Decoder { tunnels: false, ..DECODER };
     for (name, packet, _) in tunnels() {
