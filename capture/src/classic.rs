@@ -6,7 +6,7 @@ use proto::time::Timestamp;
 use crate::bytes::{Order, length};
 use crate::defect::Defect;
 use crate::link::ETHERNET;
-use crate::record::{MAX_SNAP_LENGTH, Need, Part, Record, Step, snap_length};
+use crate::record::{MAX_SNAP_LENGTH, Need, Part, Record, Step, snap_length, without_fcs};
 
 const MAGIC: usize = 4;
 const FILE_HEADER: usize = 24;
@@ -15,6 +15,9 @@ const RECORD_HEADER: usize = 16;
 const PATCHED_RECORD_HEADER: usize = 24;
 /// The link type proper; the bits above say whether frames end in a check sequence.
 const LINK_TYPE_BITS: u32 = 0x03ff_ffff;
+/// The length of the check sequence is stated; in the highest four bits, in units of two bytes.
+const FCS_STATED: u32 = 0x0400_0000;
+const FCS_SHIFT: u32 = 28;
 
 const ETHERNET_HEADER: u32 = 14;
 
@@ -36,6 +39,8 @@ pub struct Classic {
     unit: u64,
     lengths: Lengths,
     snap_length: u32,
+    /// Bytes of the check sequence at the end of a frame.
+    fcs: u32,
 }
 
 impl Classic {
@@ -55,6 +60,7 @@ impl Classic {
             (2, 4) => Lengths::InOrder,
             _ => return Err(Defect::ClassicVersion { major, minor }),
         };
+        let fcs = if link_type & FCS_STATED == 0 { 0 } else { (link_type >> FCS_SHIFT) << 1 };
         let link_type = link_type & LINK_TYPE_BITS;
         let mut snap_length = snap_length(stated);
         if record_header == PATCHED_RECORD_HEADER && link_type == ETHERNET {
@@ -62,7 +68,7 @@ impl Classic {
             snap_length = snap_length.saturating_add(ETHERNET_HEADER);
         }
         let record = Record::Interface { link_type, snap_length };
-        let classic = Self { order, record_header, unit, lengths, snap_length };
+        let classic = Self { order, record_header, unit, lengths, snap_length, fcs };
         Ok((Step::Record { used: FILE_HEADER, record }, Some(classic)))
     }
 
@@ -95,7 +101,9 @@ impl Classic {
             let need = Need { part: Part::Captured, before: self.record_header, length: length(within) };
             return Ok(Step::Need(need));
         };
-        let frame = Frame { interface: 0, time: self.time(field(0), field(4)), captured: stored, original };
+        let (captured, original) = without_fcs(self.fcs, stored, original);
+        let data = data.get(..length(captured)).unwrap_or(data);
+        let frame = Frame { interface: 0, time: self.time(field(0), field(4)), captured, original };
         let used = self.record_header.saturating_add(length(stored));
         Ok(Step::Record { used, record: Record::Frame(frame, data) })
     }

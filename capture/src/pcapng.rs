@@ -11,7 +11,7 @@ use crate::bytes::{Order, length};
 use crate::defect::Defect;
 use crate::interface::Interface;
 use crate::options::Options;
-use crate::record::{MAX_SNAP_LENGTH, Need, Part, Record, Step};
+use crate::record::{MAX_SNAP_LENGTH, Need, Part, Record, Step, without_fcs};
 use crate::statistics::{Beside, Statistics};
 
 const SECTION_HEADER: u32 = 0x0a0d_0d0a;
@@ -231,11 +231,8 @@ impl Pcapng {
         if let Some(lost) = beside.lost {
             interface.statistics.lost_before(lost);
         }
-        let (captured, original) = match beside.fcs.unwrap_or(interface.fcs) {
-            0 => (captured, original),
-            // A check sequence is no part of what the frame carries.
-            fcs => (captured.min(original.saturating_sub(fcs)), original.saturating_sub(fcs)),
-        };
+        let fcs = beside.fcs.unwrap_or(interface.fcs);
+        let (captured, original) = without_fcs(fcs, captured, original);
         // A snap length may be stated that is larger than any frame relayed; what is beyond counts as cut.
         let captured = captured.min(MAX_SNAP_LENGTH);
         let data = data.get(..length(captured)).unwrap_or(data);

@@ -94,3 +94,15 @@ impl Need {
 pub fn snap_length(stated: u32) -> u32 {
     if stated == 0 || i32::try_from(stated).is_err() { MAX_SNAP_LENGTH } else { stated }
 }
+
+/// Captured and original length of a frame without the check sequence of so many bytes at its end, which is no
+/// part of what the frame carries.
+#[inline]
+pub fn without_fcs(fcs: u32, captured: u32, original: u32) -> (u32, u32) {
+    // Where there is none, the lengths are left as they are, even if they contradict each other.
+    if fcs == 0 {
+        return (captured, original);
+    }
+    let original = original.saturating_sub(fcs);
+    (captured.min(original), original)
+}

@@ -96,9 +96,16 @@ fn seconds_beyond_2038_and_fractions_beyond_a_second() {
 }
 
 #[test]
-fn the_check_sequence_bits_are_not_part_of_the_link_type() {
-    let header = Header { link_type: 0x5400_0001, ..HEADER }.bytes();
-    assert_eq!(run_bytes(&header, None).relayed.interfaces, [(1, 65_535)]);
+fn the_bits_above_the_link_type_tell_of_a_check_sequence() {
+    // Its length in units of two bytes, and whether that is stated.
+    for (bits, expected) in
+        [(0x2400_0001, &b"frame"[..]), (0x2000_0001, b"frame-FCS"), (0x0400_0001, b"frame-FCS")]
+    {
+        let header = Header { link_type: bits, ..HEADER }.bytes();
+        let outcome = run_bytes(&[header, record(Little, (1, 0), b"frame-FCS")].concat(), None);
+        assert_eq!(outcome.relayed.interfaces, [(1, 65_535)]);
+        assert_eq!(outcome.payloads(), [expected]);
+    }
 }
 
 #[test]

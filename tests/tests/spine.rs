@@ -59,7 +59,8 @@ fn ours_alone() -> Vec<Case> {
         cases![&[Need::Ours("it counts padding and lies as data")]; a_length_that_lies_yields_no_byte],
     );
     all.extend(cases![&[Need::Ours("it stores the first fragment alone")]; fragments_are_put_together]);
-    all.extend(cases![&[Need::Ours("libpcap refuses it")]; a_pcapng_of_two_link_types_is_read]);
+    let refuses = Need::Ours("libpcap refuses it");
+    all.extend(cases![&[refuses]; a_pcapng_of_two_link_types_is_read, of_an_unknown_link_type_only_its_frames_are_lost]);
     all.extend(cases![&[Need::Root, Need::Ours("it cannot write there")]; a_directory_made_for_a_user_belongs_to_them]);
     all.extend(cases![&[Need::Ours("it exits 1")]; the_version_is_told]);
     all.extend(cases![&[Need::Root]; output_and_report_stay_inside_the_chroot]);
@@ -436,6 +437,20 @@ fn a_pcapng_of_two_link_types_is_read() {
         &bench.flows("out"),
         &[(REQUEST, b"hello world\n"), (REPLY, b"reply\n"), ("2001:db8::1.01000-2001:db8::2.00080", b"six")],
     );
+}
+
+fn of_an_unknown_link_type_only_its_frames_are_lost() {
+    const UNKNOWN: u16 = 147;
+    let plain = Conversation::default().exchange(b"hello world\n", b"reply\n").packets;
+    let lost = u64::try_from(plain.len()).unwrap();
+    let file = pcapng_of(Order::Little, &[(ETHERNET, plain.clone()), (UNKNOWN, plain)]);
+    let bench = Bench::new().file("in", &file);
+    let outcome = bench.run(&["-r", "in", "-o", "out"]).finish().expect(1);
+    let _ = outcome.says("sorry - unknown datalink type 147 on interface in");
+    assert_contents(&bench.flows("out"), &[(REQUEST, b"hello world\n"), (REPLY, b"reply\n")]);
+    let report = bench.report("out/report.xml");
+    assert_conserved(&report);
+    assert_eq!(set_aside(&report, "frames"), [("unknown_link_type".into(), lost)]);
 }
 
 fn a_length_that_lies_yields_no_byte() {
