@@ -1,5 +1,6 @@
 //! Two network namespaces joined by a veth pair, with addresses from the documentation ranges.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
@@ -10,7 +11,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::subject::in_path;
+use crate::run::Bench;
+use crate::subject::{Subject, in_path};
 
 /// The server's addresses.
 pub const SERVER: &str = "192.0.2.1";
@@ -220,6 +222,24 @@ impl Lab {
         assert!(output.status.success(), "curl: {}", String::from_utf8_lossy(&output.stderr));
         output.stdout
     }
+}
+
+/// A lab whose server has a file `random` of so many bytes, which lie in the bench.
+#[must_use]
+pub fn serving(length: usize) -> (Lab, Bench, Vec<u8>) {
+    let mut content = vec![0; length];
+    File::open("/dev/urandom").unwrap().read_exact(&mut content).unwrap();
+    let bench = Bench::of(Subject::Ours).folder("served", 0o755).file("served/random", &content);
+    let mut lab = Lab::new();
+    lab.serve(&bench.path().join("served"));
+    (lab, bench, content)
+}
+
+/// What follows the header of an HTTP response.
+#[must_use]
+pub fn body(response: &[u8]) -> &[u8] {
+    let end = response.windows(4).position(|bytes| bytes == b"\r\n\r\n").expect("a header");
+    &response[end + 4..]
 }
 
 /// A recorder at work.

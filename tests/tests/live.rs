@@ -1,7 +1,6 @@
 //! Live capture, as root: two namespaces, a real HTTP server, curl, and `tcpflow` between them.
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -9,11 +8,10 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use nix::unistd::User;
 use policy::manifest;
-use tcpflow_tests::lab::{CLIENT, INTERFACE, Lab, SERVER};
+use tcpflow_tests::lab::{self, CLIENT, INTERFACE, Lab, SERVER, body};
 use tcpflow_tests::process::Process;
 use tcpflow_tests::report::Element;
 use tcpflow_tests::run::{Bench, Running};
-use tcpflow_tests::subject::Subject;
 use tcpflow_tests::suite::{self, Case, Need};
 
 /// What is transferred: more than any buffer on the way holds.
@@ -51,11 +49,7 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        let mut content = vec![0; TRANSFER];
-        std::fs::File::open("/dev/urandom").unwrap().read_exact(&mut content).unwrap();
-        let bench = Bench::of(Subject::Ours).folder("served", 0o755).file("served/random", &content);
-        let mut lab = Lab::new();
-        lab.serve(&bench.path().join("served"));
+        let (lab, bench, content) = lab::serving(TRANSFER);
         Self { lab, bench, content }
     }
 
@@ -80,12 +74,6 @@ impl Scene {
         let prefix = "192.000.002.001.00080-";
         flows.into_iter().find(|(name, _)| name.starts_with(prefix)).unwrap()
     }
-}
-
-/// What follows the header of an HTTP response.
-fn body(response: &[u8]) -> &[u8] {
-    let end = response.windows(4).position(|bytes| bytes == b"\r\n\r\n").expect("a header");
-    &response[end + 4..]
 }
 
 fn nobody() -> u32 {

@@ -2,14 +2,13 @@
 //!
 //! A kernel that has no such device counts as one that cannot be asked.
 
-use std::io::Read;
 use std::net::IpAddr;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use tcpflow_tests::capture::{ETHERNET, Order, pcapng};
 use tcpflow_tests::conversation::Conversation;
-use tcpflow_tests::lab::{Ends, INTERFACE, Lab, SERVER, WIRE, WIRE_V6};
+use tcpflow_tests::lab::{self, Ends, INTERFACE, Lab, SERVER, WIRE, WIRE_V6, body};
 use tcpflow_tests::report::{Element, assert_conserved, set_aside};
 use tcpflow_tests::run::Bench;
 use tcpflow_tests::subject::Subject;
@@ -109,11 +108,7 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        let mut content = vec![0; TRANSFER];
-        std::fs::File::open("/dev/urandom").unwrap().read_exact(&mut content).unwrap();
-        let bench = Bench::of(Subject::Ours).folder("served", 0o755).file("served/random", &content);
-        let mut lab = Lab::new();
-        lab.serve(&bench.path().join("served"));
+        let (lab, bench, content) = lab::serving(TRANSFER);
         Self { lab, bench, content }
     }
 
@@ -160,12 +155,6 @@ fn padded(address: &str) -> String {
         IpAddr::V4(v4) => v4.octets().map(|octet| format!("{octet:03}")).join("."),
         IpAddr::V6(v6) => v6.to_string(),
     }
-}
-
-/// What follows the header of an HTTP response.
-fn body(response: &[u8]) -> &[u8] {
-    let end = response.windows(4).position(|bytes| bytes == b"\r\n\r\n").expect("a header");
-    &response[end + 4..]
 }
 
 fn count(report: &Element, reason: &str) -> u64 {
