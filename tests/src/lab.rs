@@ -54,7 +54,7 @@ pub fn device_unavailable(words: &str) -> Option<String> {
     }
     let lab = Lab::new();
     let with = |outer| lab.device(&lab.server, "probe0", words, outer);
-    let made = with(WIRE).or_else(|_| with(WIRE_V6));
+    let made = with(WIRE).or_else(|first| with(WIRE_V6).map_err(|_| first));
     made.err().map(|reason| format!("needs a kernel with such devices: {reason}"))
 }
 
@@ -155,7 +155,7 @@ impl Lab {
             line.clear();
             assert!(said.read_line(&mut line).unwrap() > 0, "the recorder does not listen");
         }
-        Recording { child, said, lossless }
+        Recording { child, said, file: file.to_owned(), lossless }
     }
 
     /// What to put before a command that is to run where the server is.
@@ -246,15 +246,25 @@ pub fn body(response: &[u8]) -> &[u8] {
 pub struct Recording {
     child: Child,
     said: BufReader<ChildStderr>,
+    file: PathBuf,
     /// What it says if it lost nothing.
     lossless: &'static str,
 }
 
 impl Recording {
+    /// Bytes in its file so far.
+    fn recorded(&self) -> u64 {
+        std::fs::metadata(&self.file).unwrap().len()
+    }
+
     /// Stops it; it must have lost nothing.
     pub fn stop(mut self) {
-        // What came last is on its way from the kernel.
-        std::thread::sleep(Duration::from_millis(200));
+        // What came last is on its way from the kernel, and on a busy machine that takes a while.
+        let mut length = None;
+        while length != Some(self.recorded()) {
+            length = Some(self.recorded());
+            std::thread::sleep(Duration::from_millis(300));
+        }
         kill(Pid::from_raw(self.child.id().try_into().unwrap()), Signal::SIGINT).unwrap();
         let mut words = String::new();
         self.said.read_to_string(&mut words).unwrap();

@@ -194,6 +194,13 @@ fn in_ip(name: &'static str, protocol: u8, header: &[u8], inner: &[u8]) -> Row {
     (name, ip(protocol, &[header, inner].concat()), inner.len())
 }
 
+fn in_ip6(name: &'static str, protocol: u8, inner: &[u8]) -> Row {
+    let mut packet = Vec::new();
+    let ends = [OUTER.0, OUTER.1].map(|v4| std::net::Ipv4Addr::from(v4).to_ipv6_mapped().octets());
+    PacketBuilder::ipv6(ends[0], ends[1], 64).write(&mut packet, IpNumber(protocol), inner).unwrap();
+    (name, packet, inner.len())
+}
+
 fn in_udp(name: &'static str, port: u16, header: &[u8], inner: &[u8]) -> Row {
     (name, udp(49152, port, &[header, inner].concat()), inner.len())
 }
@@ -205,6 +212,8 @@ fn over_ip() -> Vec<Row> {
     vec![
         in_ip("4in4", 4, &[], &v4),
         in_ip("6in4", 41, &[], &v6),
+        in_ip6("4in6", 4, &v4),
+        in_ip6("6in6", 41, &v6),
         in_ip("etherip", 97, &[0x30, 0], &frame),
         in_ip("mpls in ip", 137, &[0, 0, 0x11, 64], &v4),
         in_ip("gre", 47, &[0, 0, 8, 0], &v4),
