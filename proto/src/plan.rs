@@ -111,6 +111,8 @@ pub struct ReassemblerPlan {
     pub tcp_timeout: u64,
     /// Bytes of memory that flows may take.
     pub max_memory: u64,
+    /// Seconds that a hole may hold up what is to be in order; none: as long as there is room.
+    pub patience: Option<u32>,
     /// `-S decap`: whether packets in tunnels are decoded.
     pub tunnels: bool,
     /// What tells flows apart beside addresses and ports.

@@ -10,6 +10,7 @@ use crate::Error;
 use crate::decode::{Aside, Segment};
 use crate::flow::{Flow, Relation};
 use crate::holes::Holes;
+use crate::ordered::Ordered;
 use crate::outlet::Outlet;
 use crate::sink::Sink;
 use crate::table::{Class, Ends, Handle, Table};
@@ -47,11 +48,11 @@ pub struct Connections<S> {
 
 impl<S: Sink> Connections<S> {
     /// No flows yet.
-    pub fn new(plan: &ReassemblerPlan, sink: S) -> Self {
+    pub fn new(plan: &ReassemblerPlan, ordered: Option<Ordered>, sink: S) -> Self {
         let max_memory = usize::try_from(plan.max_memory).unwrap_or(usize::MAX);
         Self {
             table: Table::default(),
-            outlet: Outlet::new(sink, plan.overlap, plan.time_delta),
+            outlet: Outlet::new(sink, plan, ordered),
             heap: 0,
             sessions: 0,
             max_skip: plan.max_skip,
@@ -72,6 +73,7 @@ impl<S: Sink> Connections<S> {
 
     /// Time passes without segments.
     pub fn pass(&mut self, now: Timestamp) -> Result<(), Error> {
+        self.outlet.pass(now)?;
         self.close_idle(now)
     }
 
@@ -90,8 +92,9 @@ impl<S: Sink> Connections<S> {
     pub fn segment(&mut self, segment: &Segment<'_>, frame: &Frame) -> Result<(), Error> {
         self.outlet.ledger.frame();
         self.outlet.ledger.segment(segment.payload.len());
-        self.close_idle(frame.time)?;
+        self.pass(frame.time)?;
         self.make_room()?;
+        self.hear_acknowledgment(segment)?;
         let Some(handle) = self.table.find(&Ends::of(segment)) else {
             return self.begin(segment, frame);
         };
@@ -137,6 +140,18 @@ impl<S: Sink> Connections<S> {
     /// Something that the user should know, once.
     pub fn warning(&mut self) -> Option<&'static str> {
         self.warning.take()
+    }
+
+    /// What the flow back may no longer wait for, because its receiver has it.
+    fn hear_acknowledgment(&mut self, segment: &Segment<'_>) -> Result<(), Error> {
+        let Some(number) = segment.acknowledgment.filter(|_| !segment.rst && self.outlet.waits()) else {
+            return Ok(());
+        };
+        let back = self.table.find(&Ends::of(segment).reversed()).and_then(|back| self.table.get(back));
+        match back.map(|(flow, _)| (flow.id(), flow.acknowledged(number))) {
+            Some((flow, Some(offset))) => self.outlet.acknowledged(flow, offset),
+            Some((_, None)) | None => Ok(()),
+        }
     }
 
     /// A segment without a flow. Without SYN or payload of the stream it does not make one.
@@ -219,14 +234,14 @@ impl<S: Sink> Connections<S> {
     /// Tells the end of a flow, which is remembered as closed.
     fn close(&mut self, handle: Handle, ending: FlowEnding) -> Result<(), Error> {
         let Some((flow, _)) = self.table.get_mut(handle) else { return Ok(()) };
-        let closing = flow.closing(ending);
+        let (closing, reach) = (flow.closing(ending), flow.reach());
         self.heap = self.heap.saturating_sub(flow.heap());
         flow.forget_ranges();
         self.table.touch(handle, Class::Closed);
         if self.table.count(Class::Closed) > CLOSED {
             self.forget_oldest_closed();
         }
-        self.outlet.close(closing)
+        self.outlet.close(closing, reach)
     }
 
     fn forget_oldest_closed(&mut self) -> bool {
@@ -274,7 +289,8 @@ impl<S: Sink> Connections<S> {
 
     /// Bytes that flows take, counting one more.
     fn memory(&self) -> usize {
-        self.table.len().saturating_add(1).saturating_mul(Table::FLOW_SIZE).saturating_add(self.heap)
+        let table = self.table.len().saturating_add(1).saturating_mul(Table::FLOW_SIZE);
+        table.saturating_add(self.heap).saturating_add(self.outlet.memory())
     }
 
     /// Closes all flows and gives what was counted.

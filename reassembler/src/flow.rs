@@ -81,6 +81,24 @@ impl Flow {
         self.session
     }
 
+    /// Its number.
+    #[must_use]
+    pub fn id(&self) -> FlowId {
+        self.id
+    }
+
+    /// The offset before which an acknowledgment of the other side says that it has everything.
+    #[must_use]
+    pub fn acknowledged(&self, number: u32) -> Option<u64> {
+        u64::try_from(self.sequence.offset(number)).ok()
+    }
+
+    /// The offset after the last byte that was on the wire.
+    #[must_use]
+    pub fn reach(&self) -> u64 {
+        self.extent.reach()
+    }
+
     /// When the last packet was captured.
     #[must_use]
     pub fn last(&self) -> Timestamp {
@@ -185,9 +203,11 @@ impl Flow {
         let end = offset.saturating_add(i64::from(length(segment)));
         let start = u64::try_from(offset).unwrap_or(0);
         let lawful = before == 0 && !segment.syn;
+        outlet.arrived(self.id, start, payload)?;
         self.send(start, payload, lawful, outlet)?;
         let end = u64::try_from(end).unwrap_or(0);
         let captured = start..start.saturating_add(size(payload));
+        outlet.cut(self.id, &(captured.end..end))?;
         self.miss(captured.end..end);
         self.extent.end_at(&captured, end);
         self.sequence.advance(end);

@@ -4,8 +4,8 @@
 //! that of packets. Everything between the two is here, apart from sockets, so that tests drive it directly:
 //! [`protocol`] checks what the capture process says, [`decode`] finds the TCP segment in a frame,
 //! [`fragments`] puts datagrams together that came in parts,
-//! [`connections`] finds or makes its flow, [`flow`] and [`assembler`] place its bytes, and a [`sink::Sink`]
-//! takes what comes out.
+//! [`connections`] finds or makes its flow, [`flow`] and [`assembler`] place its bytes, [`ordered`] puts them in
+//! order for whoever needs that, and a [`sink::Sink`] takes what comes out.
 #![forbid(unsafe_code)]
 
 pub mod assembler;
@@ -19,6 +19,7 @@ pub mod fragments;
 pub mod holes;
 pub mod ledger;
 pub mod offer;
+pub mod ordered;
 pub mod outlet;
 pub mod protocol;
 pub mod sequence;

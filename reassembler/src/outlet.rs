@@ -3,10 +3,12 @@
 use std::ops::Range;
 
 use proto::flow::{FlowClose, FlowId, FlowOpen, FromReassembler, Span};
-use proto::plan::Overlap;
+use proto::plan::{Order, Overlap, ReassemblerPlan, Wanted};
+use proto::time::Timestamp;
 
 use crate::Error;
 use crate::ledger::Ledger;
+use crate::ordered::{Consumer, Ordered};
 use crate::sink::Sink;
 
 /// A sink, and the books that are kept of what goes into it.
@@ -18,12 +20,53 @@ pub struct Outlet<S> {
     pub sink: S,
     overlap: Overlap,
     time_delta: i64,
+    wanted: Wanted,
+    /// Streams in order, where anyone reads them so.
+    ordered: Option<Ordered>,
+    now: Timestamp,
 }
 
 impl<S: Sink> Outlet<S> {
-    /// An outlet that nothing went through.
-    pub fn new(sink: S, overlap: Overlap, time_delta: i64) -> Self {
-        Self { ledger: Ledger::default(), sink, overlap, time_delta }
+    /// An outlet that nothing went through. `ordered` is there if streams are to be read in order.
+    pub fn new(sink: S, plan: &ReassemblerPlan, ordered: Option<Ordered>) -> Self {
+        Self {
+            ledger: Ledger::default(),
+            sink,
+            overlap: plan.overlap,
+            time_delta: plan.time_delta,
+            wanted: plan.wanted,
+            ordered,
+            now: Timestamp::default(),
+        }
+    }
+
+    /// The time now.
+    pub fn pass(&mut self, now: Timestamp) -> Result<(), Error> {
+        self.now = now;
+        match &mut self.ordered {
+            Some(ordered) => ordered.pass(now, &mut Printer(&mut self.sink)),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether it matters what receivers acknowledge.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        self.ordered.as_ref().is_some_and(Ordered::waits)
+    }
+
+    /// The receiver of a flow has all bytes before `offset`.
+    pub fn acknowledged(&mut self, flow: FlowId, offset: u64) -> Result<(), Error> {
+        match &mut self.ordered {
+            Some(ordered) => ordered.acknowledged(flow, offset, &mut Printer(&mut self.sink)),
+            None => Ok(()),
+        }
+    }
+
+    /// Bytes of memory that flows take here, beside what waits for its turn.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.ordered.as_ref().map_or(0, |ordered| ordered.flows().saturating_mul(Ordered::STREAM_SIZE))
     }
 
     /// Tells of a new flow.
@@ -32,10 +75,44 @@ impl<S: Sink> Outlet<S> {
         self.sink.put(&FromReassembler::Open(open), &[])
     }
 
+    /// Payload came, for whoever reads segments as they arrive.
+    pub fn arrived(&mut self, flow: FlowId, offset: u64, payload: &[u8]) -> Result<(), Error> {
+        if self.wanted.console == Some(Order::Arrival) && !payload.is_empty() {
+            Printer(&mut self.sink).bytes(flow, offset, payload)?;
+        }
+        Ok(())
+    }
+
     /// Sends bytes that are new.
     pub fn new_bytes(&mut self, flow: FlowId, range: &Range<u64>, bytes: &[u8]) -> Result<(), Error> {
-        self.ledger.stored(bytes.len());
-        self.sink.put(&FromReassembler::Data(span(flow, range.start, bytes)), bytes)
+        if self.wanted.data {
+            self.ledger.stored(bytes.len());
+            self.sink.put(&FromReassembler::Data(span(flow, range.start, bytes)), bytes)?;
+        }
+        let late = match &mut self.ordered {
+            Some(ordered) => {
+                let printer = &mut Printer(&mut self.sink);
+                ordered.bytes(flow, range.start, bytes, self.now, printer)?
+            }
+            None => 0,
+        };
+        if !self.wanted.data {
+            let late = usize::try_from(late).unwrap_or(usize::MAX);
+            self.ledger.payload_aside("came_too_late", late);
+            self.ledger.payload_aside(self.unstored(), bytes.len().saturating_sub(late));
+        }
+        Ok(())
+    }
+
+    /// Tells of bytes that the capture cut off.
+    pub fn cut(&mut self, flow: FlowId, range: &Range<u64>) -> Result<(), Error> {
+        let length = range.end.saturating_sub(range.start);
+        match &mut self.ordered {
+            Some(ordered) if length > 0 => {
+                ordered.cut(flow, range.start, length, self.now, &mut Printer(&mut self.sink))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Sends bytes for a place that has bytes already. They replace those only if that was asked for, and
@@ -47,6 +124,12 @@ impl<S: Sink> Outlet<S> {
         bytes: &[u8],
         lawful: bool,
     ) -> Result<(), Error> {
+        if !self.wanted.data {
+            let again = self.wanted.console == Some(Order::Arrival);
+            let reason = if again { self.unstored() } else { "retransmission" };
+            self.ledger.payload_aside(reason, bytes.len());
+            return Ok(());
+        }
         let span = span(flow, range.start, bytes);
         if lawful && self.overlap == Overlap::Last {
             self.ledger.stored(bytes.len());
@@ -56,16 +139,45 @@ impl<S: Sink> Outlet<S> {
         self.sink.put(&FromReassembler::Compare(span), bytes)
     }
 
-    /// Tells that all bytes of a flow move towards its end.
-    pub fn shift(&mut self, flow: FlowId, by: u64) -> Result<(), Error> {
-        self.sink.put(&FromReassembler::Shift { flow, by }, &[])
+    /// What becomes of payload that goes into no file.
+    fn unstored(&self) -> &'static str {
+        if self.wanted.console.is_some() { "printed" } else { "not_stored" }
     }
 
-    /// Tells of the end of a flow.
-    pub fn close(&mut self, mut close: FlowClose) -> Result<(), Error> {
+    /// Tells that all bytes of a flow move towards its end.
+    pub fn shift(&mut self, flow: FlowId, by: u64) -> Result<(), Error> {
+        if let Some(ordered) = &mut self.ordered {
+            ordered.shift(flow, by);
+        }
+        if self.wanted.data { self.sink.put(&FromReassembler::Shift { flow, by }, &[]) } else { Ok(()) }
+    }
+
+    /// Tells of the end of a flow. `reach`: the offset after its last byte, captured or not.
+    pub fn close(&mut self, mut close: FlowClose, reach: u64) -> Result<(), Error> {
+        if let Some(ordered) = &mut self.ordered {
+            ordered.close(close.flow, reach, &mut Printer(&mut self.sink))?;
+        }
         self.ledger.flow_closed();
         close.end = close.end.shifted(self.time_delta);
         self.sink.put(&FromReassembler::Close(Box::new(close)), &[])
+    }
+}
+
+/// Has the writer print what it reads.
+struct Printer<'a, S>(&'a mut S);
+
+impl<S: Sink> Consumer for Printer<'_, S> {
+    fn bytes(&mut self, flow: FlowId, offset: u64, bytes: &[u8]) -> Result<(), Error> {
+        self.0.put(&FromReassembler::Print(span(flow, offset, bytes)), bytes)
+    }
+
+    fn gap(&mut self, flow: FlowId, offset: u64, length: u64) -> Result<(), Error> {
+        self.0.put(&FromReassembler::Gap { flow, offset, length }, &[])
+    }
+
+    fn end(&mut self, _flow: FlowId) -> Result<(), Error> {
+        // `Close` tells the writer.
+        Ok(())
     }
 }
 

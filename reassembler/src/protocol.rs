@@ -5,7 +5,7 @@ use proto::control::{Counts, Level};
 use proto::flow::FromReassembler;
 use proto::frame::{CaptureEnd, Ending, Frame, FromCapture};
 use proto::limits::MAX_INTERFACES;
-use proto::plan::ReassemblerPlan;
+use proto::plan::{Order, ReassemblerPlan};
 use proto::text::Text;
 use proto::time::Timestamp;
 
@@ -13,6 +13,7 @@ use crate::Error;
 use crate::connections::Connections;
 use crate::decode::{Aside, Decoder, Fragment, LinkType, Opened};
 use crate::fragments::{Datagram, Fragments, Outcome};
+use crate::ordered::{Limits, Ordered};
 use crate::sink::Sink;
 use policy::role::Done;
 
@@ -43,14 +44,18 @@ impl<S: Sink> Conversation<S> {
     /// Before the first message.
     pub fn new(plan: &ReassemblerPlan, sink: S) -> Self {
         let fragments = Fragments::new(usize::try_from(plan.max_memory).unwrap_or(usize::MAX));
-        let for_fragments = u64::try_from(fragments.limit()).unwrap_or(u64::MAX);
-        let max_memory = plan.max_memory.saturating_sub(for_fragments);
+        let limits = Limits::within(plan.max_memory, plan.patience);
+        let read_in_order = plan.wanted.flows && plan.wanted.console == Some(Order::Stream);
+        let ordered = read_in_order.then(|| Ordered::new(limits));
+        let for_order = if read_in_order { limits.all } else { 0 };
+        let taken = u64::try_from(fragments.limit().saturating_add(for_order)).unwrap_or(u64::MAX);
+        let max_memory = plan.max_memory.saturating_sub(taken);
         Self {
             state: State::Start,
             decoder: Decoder { tunnels: plan.tunnels, separation: plan.separation },
             fragments,
             last: None,
-            connections: Connections::new(&ReassemblerPlan { max_memory, ..plan.clone() }, sink),
+            connections: Connections::new(&ReassemblerPlan { max_memory, ..plan.clone() }, ordered, sink),
             done: Done::Fully,
         }
     }

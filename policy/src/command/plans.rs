@@ -21,6 +21,9 @@ const SNAP_LENGTH: u32 = 262_144;
 const FIXED_SPACE: u64 = 128 << 20;
 /// The allocator's own: what it holds back and what growing tables take twice for a moment.
 const SLACK: u64 = 3;
+/// Seconds that whoever watches a capture as it comes waits for a lost segment to be sent again: the least
+/// that a sender waits before it does (RFC 6298, 2.4).
+const PATIENCE: u32 = 1;
 
 /// The plan of `role`.
 pub fn of(role: Role, settings: &Settings, identities: &Identities, places: &Places) -> Plan {
@@ -72,6 +75,10 @@ fn reassembler(settings: &Settings, identities: &Identities) -> ReassemblerPlan 
         time_delta: settings.time_delta,
         tcp_timeout: settings.tcp_timeout,
         max_memory,
+        patience: match &settings.input {
+            Input::Savefiles(_) => None,
+            Input::Live { .. } => Some(PATIENCE),
+        },
         tunnels: settings.tunnels,
         separation: settings.separation,
         wanted: Wanted {

@@ -34,6 +34,7 @@ pub fn plan() -> ReassemblerPlan {
         time_delta: 0,
         tcp_timeout: 0,
         max_memory: 256 * MIB,
+        patience: None,
         tunnels: true,
         separation: Separation::Tunnel,
         wanted: Wanted {
@@ -146,6 +147,18 @@ impl Capture {
         Self { conversation, seconds: 1_000_000, frames: 0 }
     }
 
+    /// Tells that nothing is captured any more at this time.
+    pub fn tick(&mut self, seconds: i64) -> &mut Self {
+        let tick = FromCapture::Tick(Timestamp::new(seconds, 0));
+        self.conversation.hear(tick, &[], &mut |_| ()).unwrap();
+        self
+    }
+
+    /// What was said to the writer so far.
+    pub fn said(&mut self) -> &[(FromReassembler, Vec<u8>)] {
+        self.conversation.sink()
+    }
+
     pub fn at(&mut self, seconds: i64) -> &mut Self {
         self.seconds = seconds;
         self
@@ -184,7 +197,8 @@ impl Capture {
         Output::replay(self.finish())
     }
 
-    fn finish(mut self) -> Vec<(FromReassembler, Vec<u8>)> {
+    /// Ends the capture; all that was said to the writer.
+    pub fn finish(mut self) -> Vec<(FromReassembler, Vec<u8>)> {
         let end = CaptureEnd {
             ending: Ending::Complete,
             frames_read: self.frames,

@@ -8,9 +8,9 @@ use capture::record::{Record, Step};
 use capture::savefile::Savefile;
 use libfuzzer_sys::fuzz_target;
 use proto::Message;
-use proto::flow::{FlowId, FromReassembler};
+use proto::flow::{FlowId, FromReassembler, Span};
 use proto::frame::{CaptureEnd, Ending, FromCapture};
-use proto::plan::{Confinement, Limits, Overlap, ReassemblerPlan, SandboxMode, Separation, Wanted};
+use proto::plan::{Confinement, Limits, Order, Overlap, ReassemblerPlan, SandboxMode, Separation, Wanted};
 use proto::text::Text;
 use reassembler::protocol::Conversation;
 use reassembler::sink::Sink;
@@ -48,10 +48,11 @@ impl Sink for Strict {
             FromReassembler::Shift { flow, by } => {
                 *self.open.get_mut(flow).expect("an open flow") += by;
             }
+            FromReassembler::Print(Span { flow, .. }) | FromReassembler::Gap { flow, .. } => {
+                assert!(self.open.contains_key(flow), "an open flow");
+            }
             // The plan asks for none of these.
-            FromReassembler::Print(_)
-            | FromReassembler::Gap { .. }
-            | FromReassembler::Arrival(_)
+            FromReassembler::Arrival(_)
             | FromReassembler::Packet { .. }
             | FromReassembler::Unprocessed(_)
             | FromReassembler::Count => panic!("not wanted: {message:?}"),
@@ -80,12 +81,17 @@ fn plan(choice: u8) -> ReassemblerPlan {
         tcp_timeout: u64::from(choice & 4),
         // Little enough that flows are evicted.
         max_memory: if choice & 8 == 0 { 64 << 20 } else { 4096 },
+        patience: (choice & 4 == 0).then_some(1),
         tunnels: choice & 16 == 0,
         separation: if choice & 32 == 0 { Separation::Tunnel } else { Separation::Addresses },
         wanted: Wanted {
             flows: true,
             data: true,
-            console: None,
+            console: match choice >> 6 {
+                0 => None,
+                1 => Some(Order::Arrival),
+                _ => Some(Order::Stream),
+            },
             index: false,
             packets: false,
             unprocessed: false,
