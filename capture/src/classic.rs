@@ -67,7 +67,7 @@ impl Classic {
             // The patch captured in cooked mode, and its snap length did not count the link header.
             snap_length = snap_length.saturating_add(ETHERNET_HEADER);
         }
-        let record = Record::Interface { link_type, snap_length };
+        let record = Record::Interface { link_type, snap_length, nanoseconds: unit == 1 };
         let classic = Self { order, record_header, unit, lengths, snap_length, fcs };
         Ok((Step::Record { used: FILE_HEADER, record }, Some(classic)))
     }

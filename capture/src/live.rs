@@ -71,7 +71,7 @@ impl Interface {
     /// Relays frames until the user asks for an end or the interface fails.
     pub fn relay(&mut self, relay: &mut Relay<'_>) -> Result<End, Error> {
         relay.input(&self.name, false)?;
-        relay.interface(self.link_type, self.snap_length)?;
+        relay.interface(self.link_type, self.snap_length, false)?;
         while self.read_ring(relay)? != Ring::Failed {
             self.count();
             if relay.wait(&*self.capture, LOOK.into())? == Woken::Stopped {

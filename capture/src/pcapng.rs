@@ -168,7 +168,8 @@ impl Pcapng {
             return Err(Defect::TooManyInterfaces(MAX_INTERFACES));
         }
         self.interfaces.push(interface);
-        Ok(Record::Interface { link_type, snap_length: interface.snap_length })
+        let nanoseconds = interface.resolution.is_finer_than_microseconds();
+        Ok(Record::Interface { link_type, snap_length: interface.snap_length, nanoseconds })
     }
 
     /// Interface, time, options.

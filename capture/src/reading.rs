@@ -95,8 +95,9 @@ impl<'a> Reading<'a> {
                 Step::Record { used, record } => {
                     match record {
                         Record::Frame(frame, data) => self.frame(frame, data, relay)?,
-                        Record::Interface { link_type, snap_length } => {
-                            self.interface(link_type, snap_length, relay)?;
+                        Record::Interface { link_type, snap_length, nanoseconds } => {
+                            self.interface(link_type)?;
+                            relay.interface(link_type, snap_length, nanoseconds)?;
                         }
                         Record::Other => {}
                     }
@@ -112,7 +113,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn interface(&mut self, link_type: u32, snap_length: u32, relay: &mut Relay<'_>) -> Result<(), Halt> {
+    fn interface(&mut self, link_type: u32) -> Result<(), Halt> {
         if link::is_supported(link_type) {
             self.unsupported = None;
         } else if !self.is_open() {
@@ -120,7 +121,7 @@ impl<'a> Reading<'a> {
         }
         let program = self.filters.program(link_type).map_err(|words| Halt::Broken(words.to_owned()))?;
         self.programs.push(program);
-        Ok(relay.interface(link_type, snap_length)?)
+        Ok(())
     }
 
     #[inline]

@@ -32,6 +32,8 @@ pub enum Record<'a> {
         link_type: u32,
         /// The most bytes of a frame that were kept.
         snap_length: u32,
+        /// Whether its times are finer than microseconds.
+        nanoseconds: bool,
     },
     /// A frame and its captured bytes.
     Frame(Frame, &'a [u8]),

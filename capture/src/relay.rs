@@ -73,8 +73,8 @@ impl<'c> Relay<'c> {
     }
 
     /// Begins an interface of the input.
-    pub fn interface(&mut self, link_type: u32, snap_length: u32) -> Result<(), Error> {
-        Ok(self.sender.send(&FromCapture::Interface { link_type, snap_length }, &[])?)
+    pub fn interface(&mut self, link_type: u32, snap_length: u32, nanoseconds: bool) -> Result<(), Error> {
+        Ok(self.sender.send(&FromCapture::Interface { link_type, snap_length, nanoseconds }, &[])?)
     }
 
     /// Counts a frame and, if the filter lets it through, hands it on.

@@ -6,6 +6,9 @@ use proto::time::{NANOSECONDS, Timestamp};
 
 use crate::defect::Defect;
 
+/// Microseconds in a second.
+const MICROSECONDS: u64 = 1_000_000;
+
 /// Unit and origin of an interface's timestamps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Resolution {
@@ -18,7 +21,7 @@ pub struct Resolution {
 impl Default for Resolution {
     /// Microseconds since 1970, where an interface says nothing.
     fn default() -> Self {
-        Self { units: 1_000_000, offset: 0 }
+        Self { units: MICROSECONDS, offset: 0 }
     }
 }
 
@@ -33,6 +36,11 @@ impl Resolution {
     /// Takes over an `if_tsoffset`, in seconds.
     pub fn set_offset(&mut self, seconds: i64) {
         self.offset = seconds;
+    }
+
+    /// Whether a microsecond is more than one unit.
+    pub fn is_finer_than_microseconds(self) -> bool {
+        self.units > MICROSECONDS
     }
 
     /// The time that a count of units stands for.
@@ -67,6 +75,7 @@ mod tests {
     fn units_are_powers_of_ten_or_two() {
         assert_eq!(Resolution::default().time(1_500_000), Timestamp::new(1, 500_000_000));
         assert_eq!(resolution(9).time(1_000_000_001), Timestamp::new(1, 1));
+        assert!(resolution(9).is_finer_than_microseconds() && !resolution(6).is_finer_than_microseconds());
         assert_eq!(resolution(0).time(7), Timestamp::new(7, 0));
         assert_eq!(resolution(0x81).time(3), Timestamp::new(1, 500_000_000));
         assert_eq!(resolution(19).time(u64::MAX), Timestamp::new(1, 844_674_407));

@@ -24,6 +24,8 @@ pub enum FromCapture {
         link_type: u32,
         /// The most bytes of a frame that were kept, 0 if not known.
         snap_length: u32,
+        /// Whether its times are finer than microseconds.
+        nanoseconds: bool,
     },
     /// One frame; its captured bytes are the payload.
     Frame(Frame),

@@ -17,7 +17,7 @@ fn input() -> FromCapture {
 }
 
 fn interface() -> FromCapture {
-    FromCapture::Interface { link_type: 1, snap_length: 0 }
+    FromCapture::Interface { link_type: 1, snap_length: 0, nanoseconds: false }
 }
 
 fn frame(interface: u32) -> FromCapture {
@@ -74,7 +74,7 @@ fn an_unknown_link_type_is_told_in_tcpflows_words() {
     let mut conversation = Conversation::new(&plan(), Vec::new());
     let mut tell = |level: Level, text: &str| told.push((level, text.to_owned()));
     conversation.hear(input(), &[], &mut tell).unwrap();
-    let unknown = FromCapture::Interface { link_type: 147, snap_length: 0 };
+    let unknown = FromCapture::Interface { link_type: 147, snap_length: 0, nanoseconds: false };
     conversation.hear(unknown, &[], &mut tell).unwrap();
     let words = "sorry - unknown datalink type 147 on interface x.pcap";
     assert_eq!(told, [(Level::Error, words.to_owned())]);

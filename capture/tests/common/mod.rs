@@ -126,7 +126,7 @@ impl Role {
             assert!(self.relayed.end.is_none(), "a message after the end");
             match message {
                 FromCapture::Input { name, .. } => self.relayed.inputs.push(name.as_str().to_owned()),
-                FromCapture::Interface { link_type, snap_length } => {
+                FromCapture::Interface { link_type, snap_length, .. } => {
                     self.relayed.interfaces.push((link_type, snap_length));
                 }
                 FromCapture::Frame(frame) => self.relayed.frames.push((frame, payload.to_vec())),

@@ -142,7 +142,7 @@ impl Capture {
         let mut conversation = Conversation::new(plan, Vec::new());
         let input = FromCapture::Input { name: Text::cut("test"), completing: false };
         conversation.hear(input, &[], &mut |_, _| ()).unwrap();
-        let interface = FromCapture::Interface { link_type, snap_length: 0 };
+        let interface = FromCapture::Interface { link_type, snap_length: 0, nanoseconds: false };
         conversation.hear(interface, &[], &mut |_, _| ()).unwrap();
         Self { conversation, seconds: 1_000_000, frames: 0 }
     }
@@ -150,7 +150,7 @@ impl Capture {
     /// Tells that nothing is captured any more at this time.
     pub fn tick(&mut self, seconds: i64) -> &mut Self {
         let tick = FromCapture::Tick(Timestamp::new(seconds, 0));
-        self.conversation.hear(tick, &[], &mut |_| ()).unwrap();
+        self.conversation.hear(tick, &[], &mut |_, _| ()).unwrap();
         self
     }
 

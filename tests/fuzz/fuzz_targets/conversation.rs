@@ -112,8 +112,8 @@ fuzz_target!(|input: &[u8]| {
                 frames += 1;
                 hear(FromCapture::Frame(frame), data);
             }
-            Record::Interface { link_type, snap_length } => {
-                hear(FromCapture::Interface { link_type, snap_length }, &[]);
+            Record::Interface { link_type, snap_length, nanoseconds } => {
+                hear(FromCapture::Interface { link_type, snap_length, nanoseconds }, &[]);
             }
             Record::Other => {}
         }

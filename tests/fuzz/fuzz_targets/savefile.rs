@@ -25,9 +25,9 @@ fn message<'a>(record: Record<'a>, interfaces: &mut u32) -> Option<(FromCapture,
             assert!(data.len() <= MAX_FRAME);
             Some((FromCapture::Frame(frame), data))
         }
-        Record::Interface { link_type, snap_length } => {
+        Record::Interface { link_type, snap_length, nanoseconds } => {
             *interfaces += 1;
-            Some((FromCapture::Interface { link_type, snap_length }, &[]))
+            Some((FromCapture::Interface { link_type, snap_length, nanoseconds }, &[]))
         }
         Record::Other => None,
     }
