@@ -48,6 +48,8 @@ pub enum FromReassembler {
     },
     /// A segment with payload, for the index of `-I`.
     Arrival(Arrival),
+    /// What link the packets that follow were captured on.
+    Medium(Medium),
     /// A whole packet of a flow, for `-K`; its captured bytes are the payload.
     Packet {
         /// The flow.
@@ -89,11 +91,20 @@ pub struct Arrival {
     pub time: Timestamp,
 }
 
+/// What a savefile says of the link that its packets were captured on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Medium {
+    /// The `LINKTYPE_` number.
+    pub link_type: u32,
+    /// The most bytes of a packet that were kept.
+    pub snap_length: u32,
+    /// Whether times are finer than microseconds.
+    pub nanoseconds: bool,
+}
+
 /// A frame as a savefile holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RawPacket {
-    /// The `LINKTYPE_` number.
-    pub link_type: u32,
     /// When it was captured.
     pub time: Timestamp,
     /// Bytes captured: the payload.
@@ -233,6 +244,8 @@ pub struct Totals {
     pub stored: u64,
     /// Payload bytes not sent as data, by reason. `payload` = `stored` + their sum.
     pub payload_aside: Vec<Count>,
+    /// Frames sent to the writer as `Unprocessed`.
+    pub unprocessed: u64,
     /// Flows opened.
     pub flows: u64,
     /// The most flows that were open at once.
@@ -279,6 +292,7 @@ impl Totals {
             payload: 0,
             stored: 0,
             payload_aside: Vec::new(),
+            unprocessed: 0,
             flows: 0,
             max_open_flows: 0,
             open_flows_at_end: 0,
@@ -296,6 +310,7 @@ impl Message for FromReassembler {
             | Self::Shift { .. }
             | Self::Gap { .. }
             | Self::Arrival(_)
+            | Self::Medium(_)
             | Self::Count
             | Self::Close(_)
             | Self::End(_) => 0,
@@ -313,7 +328,12 @@ impl Message for FromReassembler {
                 Err(Breach::Forbidden("too many reasons"))
             }
             Self::Close(close) => close.missing_runs.check(),
-            Self::Open(_) | Self::Shift { .. } | Self::Gap { .. } | Self::Count | Self::End(_) => Ok(()),
+            Self::Open(_)
+            | Self::Shift { .. }
+            | Self::Gap { .. }
+            | Self::Medium(_)
+            | Self::Count
+            | Self::End(_) => Ok(()),
         }
     }
 }

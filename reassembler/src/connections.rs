@@ -1,7 +1,7 @@
 //! Which flow a segment belongs to, when flows begin and end, and which go when room runs out.
 
 use proto::control::Counts;
-use proto::flow::{FlowEnding, FlowId, FlowOpen, HoleTotals, Totals};
+use proto::flow::{FlowEnding, FlowId, FlowOpen, HoleTotals, Medium, Totals};
 use proto::frame::{CaptureEnd, Frame};
 use proto::plan::ReassemblerPlan;
 use proto::time::Timestamp;
@@ -11,6 +11,7 @@ use crate::decode::{Aside, Segment};
 use crate::flow::{Flow, Relation};
 use crate::holes::Holes;
 use crate::ordered::Ordered;
+use crate::origin::{Captured, Origin};
 use crate::outlet::Outlet;
 use crate::sink::Sink;
 use crate::table::{Class, Ends, Handle, Table};
@@ -42,6 +43,9 @@ pub struct Connections<S> {
     max_half_open: usize,
     /// Whether flows are looked for at all.
     flows: bool,
+    /// Whether packets are kept (`-K`): then each segment is of a flow, those without payload and those after
+    /// its end too, and the writer hears of the end only when nothing can come any more.
+    packets: bool,
     /// Whether segments without a flow begin none (`-R`).
     only_complete: bool,
 }
@@ -55,13 +59,15 @@ impl<S: Sink> Connections<S> {
             outlet: Outlet::new(sink, plan, ordered),
             heap: 0,
             sessions: 0,
-            max_skip: plan.max_skip,
+            // With packets kept, a segment from afar belongs to the same recording as the others.
+            max_skip: if plan.wanted.packets { u64::MAX } else { plan.max_skip },
             holes: Holes::new(plan.max_hole),
             warning: None,
             tcp_timeout: i64::try_from(plan.tcp_timeout).ok().filter(|timeout| *timeout > 0),
             max_memory,
             max_half_open: (max_memory / HALF_OPEN_PART / Table::FLOW_SIZE).max(1),
             flows: plan.wanted.flows,
+            packets: plan.wanted.packets,
             only_complete: false,
         }
     }
@@ -88,42 +94,62 @@ impl<S: Sink> Connections<S> {
         self.outlet.ledger.frame_aside(aside.reason());
     }
 
+    /// Tells what link frames will come from.
+    pub fn medium(&mut self, medium: Medium) -> Result<(), Error> {
+        self.outlet.medium(medium)
+    }
+
+    /// Takes a frame of which no segment came.
+    pub fn unprocessed(&mut self, frame: &Captured<'_>) -> Result<(), Error> {
+        self.outlet.unprocessed(frame)
+    }
+
     /// Takes in the segment that was found in `frame`.
-    pub fn segment(&mut self, segment: &Segment<'_>, frame: &Frame) -> Result<(), Error> {
+    pub fn segment(
+        &mut self,
+        segment: &Segment<'_>,
+        frame: &Frame,
+        origin: &Origin<'_>,
+    ) -> Result<(), Error> {
         self.outlet.ledger.frame();
         self.outlet.ledger.segment(segment.payload.len());
         self.pass(frame.time)?;
         self.make_room()?;
         self.hear_acknowledgment(segment)?;
         let Some(handle) = self.table.find(&Ends::of(segment)) else {
-            return self.begin(segment, frame);
+            return self.begin(segment, frame, origin);
         };
-        let Some((flow, class)) = self.table.get(handle) else { return Ok(()) };
+        let Some((flow, class)) = self.table.get_mut(handle) else { return Ok(()) };
         if class == Class::Closed {
-            if flow.repeats(segment) {
+            if flow.repeats(segment) || (self.packets && !segment.syn) {
+                if self.packets {
+                    flow.count(frame);
+                    self.outlet.packets(flow.id(), origin)?;
+                }
                 self.outlet.ledger.payload_aside("after_close", segment.payload.len());
                 return Ok(());
             }
-            self.table.remove(handle);
-            return self.begin(segment, frame);
+            self.forget(handle)?;
+            return self.begin(segment, frame, origin);
         }
         let relation = match flow.relation(segment, self.max_skip) {
-            Relation::Continues => self.admit_hole(flow, segment),
+            Relation::Continues => self.admit_hole(handle, segment),
             begins @ Relation::Begins(_) => begins,
         };
         match relation {
-            Relation::Continues => self.go_on(handle, segment, frame),
+            Relation::Continues => self.go_on(handle, segment, frame, origin),
             Relation::Begins(ending) => {
                 self.note(ending);
                 self.close(handle, ending)?;
-                self.table.remove(handle);
-                self.begin(segment, frame)
+                self.forget(handle)?;
+                self.begin(segment, frame, origin)
             }
         }
     }
 
     /// A segment of a flow, unless it would make a hole that the flow may not have.
-    fn admit_hole(&self, flow: &Flow, segment: &Segment<'_>) -> Relation {
+    fn admit_hole(&self, handle: Handle, segment: &Segment<'_>) -> Relation {
+        let Some((flow, _)) = self.table.get(handle) else { return Relation::Continues };
         if self.holes.admit(flow, flow.hole_before(segment), self.outlet.ledger.payload()) {
             Relation::Continues
         } else {
@@ -155,8 +181,8 @@ impl<S: Sink> Connections<S> {
     }
 
     /// A segment without a flow. Without SYN or payload of the stream it does not make one.
-    fn begin(&mut self, segment: &Segment<'_>, frame: &Frame) -> Result<(), Error> {
-        if segment.rst {
+    fn begin(&mut self, segment: &Segment<'_>, frame: &Frame, origin: &Origin<'_>) -> Result<(), Error> {
+        if segment.rst && !self.packets {
             self.outlet.ledger.payload_aside("reset_payload", segment.payload.len());
             return Ok(());
         }
@@ -165,7 +191,7 @@ impl<S: Sink> Connections<S> {
             self.outlet.ledger.payload_aside(reason, segment.payload.len());
             return Ok(());
         }
-        if !segment.syn && segment.payload.is_empty() && segment.cut == 0 {
+        if !segment.syn && segment.payload.is_empty() && segment.cut == 0 && !self.packets {
             return Ok(());
         }
         let id = FlowId(self.outlet.ledger.flow_opened());
@@ -183,15 +209,22 @@ impl<S: Sink> Connections<S> {
         })?;
         let handle = self.table.insert(Ends::of(segment), Flow::new(id, session, segment, frame.time));
         match handle {
-            Some(handle) => self.go_on(handle, segment, frame),
+            Some(handle) => self.go_on(handle, segment, frame, origin),
             None => Ok(()),
         }
     }
 
-    fn go_on(&mut self, handle: Handle, segment: &Segment<'_>, frame: &Frame) -> Result<(), Error> {
+    fn go_on(
+        &mut self,
+        handle: Handle,
+        segment: &Segment<'_>,
+        frame: &Frame,
+        origin: &Origin<'_>,
+    ) -> Result<(), Error> {
         let Some((flow, _)) = self.table.get_mut(handle) else { return Ok(()) };
         let before = (flow.heap(), flow.holes());
         flow.accept(segment, frame, &mut self.outlet)?;
+        self.outlet.packets(flow.id(), origin)?;
         self.heap = self.heap.saturating_add(flow.heap()).saturating_sub(before.0);
         self.holes.changed(before.1, flow.holes());
         let class = if flow.has_payload() { Class::Active } else { Class::HalfOpen };
@@ -234,19 +267,34 @@ impl<S: Sink> Connections<S> {
     /// Tells the end of a flow, which is remembered as closed.
     fn close(&mut self, handle: Handle, ending: FlowEnding) -> Result<(), Error> {
         let Some((flow, _)) = self.table.get_mut(handle) else { return Ok(()) };
-        let (closing, reach) = (flow.closing(ending), flow.reach());
         self.heap = self.heap.saturating_sub(flow.heap());
-        flow.forget_ranges();
+        flow.end(ending);
+        self.outlet.ledger.flow_closed();
+        if !self.packets {
+            self.outlet.close(flow.closing(ending), flow.reach())?;
+        }
         self.table.touch(handle, Class::Closed);
         if self.table.count(Class::Closed) > CLOSED {
-            self.forget_oldest_closed();
+            self.forget_oldest_closed()?;
         }
-        self.outlet.close(closing, reach)
+        Ok(())
     }
 
-    fn forget_oldest_closed(&mut self) -> bool {
-        let oldest = self.table.oldest(Class::Closed);
-        oldest.map(|handle| self.table.remove(handle)).is_some()
+    fn forget_oldest_closed(&mut self) -> Result<bool, Error> {
+        let Some(handle) = self.table.oldest(Class::Closed) else { return Ok(false) };
+        self.forget(handle)?;
+        Ok(true)
+    }
+
+    /// Nothing can come any more for a flow that is closed.
+    fn forget(&mut self, handle: Handle) -> Result<(), Error> {
+        if let (true, Some((flow, _))) = (self.packets, self.table.get(handle))
+            && let Some(ending) = flow.ending()
+        {
+            self.outlet.close(flow.closing(ending), flow.reach())?;
+        }
+        self.table.remove(handle);
+        Ok(())
     }
 
     /// Closes flows that have been silent for the timeout. Each costs its own closing, none a search.
@@ -271,7 +319,7 @@ impl<S: Sink> Connections<S> {
             self.evict(Class::HalfOpen)?;
         }
         while self.memory() > self.max_memory && !self.table.is_empty() {
-            if self.forget_oldest_closed() {
+            if self.forget_oldest_closed()? {
                 continue;
             }
             let any_half_open = self.table.count(Class::HalfOpen) > 0;
@@ -283,8 +331,7 @@ impl<S: Sink> Connections<S> {
     fn evict(&mut self, class: Class) -> Result<(), Error> {
         let Some(handle) = self.table.oldest(class) else { return Ok(()) };
         self.close(handle, FlowEnding::Evicted)?;
-        self.table.remove(handle);
-        Ok(())
+        self.forget(handle)
     }
 
     /// Bytes that flows take, counting one more.
@@ -301,6 +348,7 @@ impl<S: Sink> Connections<S> {
                 self.close(handle, FlowEnding::Open)?;
             }
         }
+        while self.packets && self.forget_oldest_closed()? {}
         let holes = HoleTotals { bytes: self.holes.bytes(), flows_ended: self.holes.refused() };
         Ok(self.outlet.ledger.totals(capture, open, holes))
     }

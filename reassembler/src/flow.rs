@@ -49,6 +49,7 @@ pub struct Flow {
     captured: u64,
     out_of_order: u64,
     violations: u64,
+    ending: Option<FlowEnding>,
 }
 
 impl Flow {
@@ -72,19 +73,26 @@ impl Flow {
             captured: 0,
             out_of_order: 0,
             violations: 0,
+            ending: None,
         }
+    }
+
+    /// Its own number.
+    #[must_use]
+    pub fn id(&self) -> FlowId {
+        self.id
+    }
+
+    /// How it ended, if it did.
+    #[must_use]
+    pub fn ending(&self) -> Option<FlowEnding> {
+        self.ending
     }
 
     /// The number that both directions share.
     #[must_use]
     pub fn session(&self) -> u64 {
         self.session
-    }
-
-    /// Its number.
-    #[must_use]
-    pub fn id(&self) -> FlowId {
-        self.id
     }
 
     /// The offset before which an acknowledgment of the other side says that it has everything.
@@ -129,6 +137,12 @@ impl Flow {
         self.extent.holes_within()
     }
 
+    /// Notes how it ended.
+    pub fn end(&mut self, ending: FlowEnding) {
+        self.ending = Some(ending);
+        self.forget_ranges();
+    }
+
     /// Frees the ranges of a flow that is closed.
     pub fn forget_ranges(&mut self) {
         self.bytes = Assembler::default();
@@ -151,7 +165,7 @@ impl Flow {
             // Text for whoever reads the trace, not a part of the stream (RFC 9293, 3.5.3, SHLD-2).
             outlet.ledger.payload_aside("reset_payload", segment.payload.len());
         } else if length(segment) > 0 {
-            self.place(segment, outlet)?;
+            self.place(segment, frame.time, outlet)?;
         }
         if segment.fin {
             let end = first_byte(segment).wrapping_add(length(segment));
@@ -160,7 +174,8 @@ impl Flow {
         Ok(())
     }
 
-    fn count(&mut self, frame: &Frame) {
+    /// Counts a frame of this flow.
+    pub fn count(&mut self, frame: &Frame) {
         self.last = frame.time;
         self.packets = self.packets.saturating_add(1);
         self.length = self.length.saturating_add(u64::from(frame.original));
@@ -180,7 +195,12 @@ impl Flow {
     }
 
     /// Places the payload: sends what is new and what is known, drops what has no place.
-    fn place<S: Sink>(&mut self, segment: &Segment<'_>, outlet: &mut Outlet<S>) -> Result<(), Error> {
+    fn place<S: Sink>(
+        &mut self,
+        segment: &Segment<'_>,
+        time: Timestamp,
+        outlet: &mut Outlet<S>,
+    ) -> Result<(), Error> {
         let mut offset = self.sequence.offset(first_byte(segment));
         let distance = self.sequence.distance(first_byte(segment));
         if distance == -1 && length(segment) == 1 {
@@ -205,6 +225,7 @@ impl Flow {
         let lawful = before == 0 && !segment.syn;
         outlet.arrived(self.id, start, payload)?;
         self.send(start, payload, lawful, outlet)?;
+        outlet.arrival(self.id, start, payload, time)?;
         let end = u64::try_from(end).unwrap_or(0);
         let captured = start..start.saturating_add(size(payload));
         outlet.cut(self.id, &(captured.end..end))?;

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, HashMap};
 use proto::time::Timestamp;
 
 use crate::decode::{Aside, Carrier, DatagramKey, Fragment};
+use crate::origin::Kept;
 use partial::{Partial, Refusal, sound};
 
 /// Seconds of packet time until a datagram is given up: between the 15 of RFC 791 and the 60 of RFC 8200.
@@ -33,8 +34,9 @@ const DATAGRAM_COST: usize = 512;
 pub enum Outcome {
     /// It is kept. Its frame is accounted for later.
     Kept,
-    /// So many frames are set aside: this one, and those kept before if they spoiled each other.
-    Aside(Aside, usize),
+    /// So many frames are set aside: this one, and those kept before if they spoiled each other. With the frames,
+    /// where they are wanted.
+    Aside(Aside, usize, Vec<Kept>),
     /// It was the last one missing.
     Whole(Datagram),
 }
@@ -54,6 +56,8 @@ pub struct Datagram {
     pub frames: usize,
     /// How many of the frames overlapped others.
     pub overlaps: usize,
+    /// The frames, where they are wanted.
+    pub kept: Vec<Kept>,
 }
 
 /// The datagrams that are being put together.
@@ -101,9 +105,11 @@ impl Fragments {
         self.datagrams.is_empty()
     }
 
-    /// Takes in a fragment that came at `now`.
-    pub fn add(&mut self, fragment: &Fragment<'_>, now: Timestamp) -> Outcome {
-        let Some(fragment) = &sound(fragment) else { return Outcome::Aside(Aside::FragmentMalformed, 1) };
+    /// Takes in a fragment that came at `now`, with the frames that it came in if these are wanted.
+    pub fn add(&mut self, fragment: &Fragment<'_>, now: Timestamp, kept: Vec<Kept>) -> Outcome {
+        let Some(fragment) = &sound(fragment) else {
+            return Outcome::Aside(Aside::FragmentMalformed, 1, kept);
+        };
         let next = self.next;
         let partial = self.datagrams.entry(fragment.key).or_insert_with(|| Partial::new(next, fragment, now));
         if partial.number == next {
@@ -113,9 +119,16 @@ impl Fragments {
         }
         let before = partial.memory;
         let outcome = match partial.add(fragment) {
-            Ok(()) => Outcome::Kept,
-            Err(Refusal::Duplicate) => Outcome::Aside(Aside::FragmentDuplicate, 1),
-            Err(Refusal::Spoiled(aside)) => Outcome::Aside(aside, partial.spoil(aside).saturating_add(1)),
+            Ok(()) => {
+                partial.keep(kept);
+                Outcome::Kept
+            }
+            Err(Refusal::Duplicate) => Outcome::Aside(Aside::FragmentDuplicate, 1, kept),
+            Err(Refusal::Spoiled(aside)) => {
+                let (frames, mut all) = partial.spoil(aside);
+                all.extend(kept);
+                Outcome::Aside(aside, frames.saturating_add(1), all)
+            }
         };
         self.memory = self.memory.saturating_add(partial.memory).saturating_sub(before);
         if partial.is_whole() {

@@ -40,6 +40,7 @@ pub struct Ledger {
     payload: u64,
     stored: u64,
     payload_aside: Tally,
+    unprocessed: u64,
     flows: u64,
     open_flows: u64,
     max_open_flows: u64,
@@ -80,6 +81,11 @@ impl Ledger {
         }
     }
 
+    /// A frame that no segment came of was sent to the writer.
+    pub fn unprocessed(&mut self) {
+        self.unprocessed = self.unprocessed.saturating_add(1);
+    }
+
     /// A flow was opened; its number, from 0.
     pub fn flow_opened(&mut self) -> u64 {
         let number = self.flows;
@@ -117,6 +123,7 @@ impl Ledger {
             payload: self.payload,
             stored: self.stored,
             payload_aside: self.payload_aside.counts(),
+            unprocessed: self.unprocessed,
             flows: self.flows,
             max_open_flows: self.max_open_flows,
             open_flows_at_end,

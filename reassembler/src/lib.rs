@@ -20,6 +20,7 @@ pub mod holes;
 pub mod ledger;
 pub mod offer;
 pub mod ordered;
+pub mod origin;
 pub mod outlet;
 pub mod protocol;
 pub mod sequence;

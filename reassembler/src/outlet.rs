@@ -2,13 +2,14 @@
 
 use std::ops::Range;
 
-use proto::flow::{FlowClose, FlowId, FlowOpen, FromReassembler, Span};
+use proto::flow::{Arrival, FlowClose, FlowId, FlowOpen, FromReassembler, Medium, Span};
 use proto::plan::{Order, Overlap, ReassemblerPlan, Wanted};
 use proto::time::Timestamp;
 
 use crate::Error;
 use crate::ledger::Ledger;
 use crate::ordered::{Consumer, Ordered};
+use crate::origin::{Captured, Origin};
 use crate::sink::Sink;
 
 /// A sink, and the books that are kept of what goes into it.
@@ -24,6 +25,8 @@ pub struct Outlet<S> {
     /// Streams in order, where anyone reads them so.
     ordered: Option<Ordered>,
     now: Timestamp,
+    /// The link that was told of last.
+    medium: Option<Medium>,
 }
 
 impl<S: Sink> Outlet<S> {
@@ -37,6 +40,7 @@ impl<S: Sink> Outlet<S> {
             wanted: plan.wanted,
             ordered,
             now: Timestamp::default(),
+            medium: None,
         }
     }
 
@@ -131,11 +135,14 @@ impl<S: Sink> Outlet<S> {
             return Ok(());
         }
         let span = span(flow, range.start, bytes);
-        if lawful && self.overlap == Overlap::Last {
+        if lawful && self.wanted.data && self.overlap == Overlap::Last {
             self.ledger.stored(bytes.len());
             return self.sink.put(&FromReassembler::Replace(span), bytes);
         }
         self.ledger.payload_aside("retransmission", bytes.len());
+        if !self.wanted.data {
+            return Ok(());
+        }
         self.sink.put(&FromReassembler::Compare(span), bytes)
     }
 
@@ -152,12 +159,58 @@ impl<S: Sink> Outlet<S> {
         if self.wanted.data { self.sink.put(&FromReassembler::Shift { flow, by }, &[]) } else { Ok(()) }
     }
 
+    /// Tells when payload came, for an index.
+    pub fn arrival(
+        &mut self,
+        flow: FlowId,
+        offset: u64,
+        payload: &[u8],
+        time: Timestamp,
+    ) -> Result<(), Error> {
+        if !self.wanted.index || payload.is_empty() {
+            return Ok(());
+        }
+        let Span { flow, offset, length } = span(flow, offset, payload);
+        let time = time.shifted(self.time_delta);
+        self.sink.put(&FromReassembler::Arrival(Arrival { flow, offset, length, time }), &[])
+    }
+
+    /// Sends the frames that a segment of a flow came in, with their times as they were captured.
+    pub fn packets(&mut self, flow: FlowId, origin: &Origin<'_>) -> Result<(), Error> {
+        if !self.wanted.packets {
+            return Ok(());
+        }
+        for Captured { medium, packet, bytes } in origin.frames() {
+            self.medium(medium)?;
+            self.sink.put(&FromReassembler::Packet { flow, packet }, bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Sends a frame that no segment came of.
+    pub fn unprocessed(&mut self, frame: &Captured<'_>) -> Result<(), Error> {
+        if !self.wanted.unprocessed {
+            return Ok(());
+        }
+        self.medium(frame.medium)?;
+        self.ledger.unprocessed();
+        self.sink.put(&FromReassembler::Unprocessed(frame.packet), frame.bytes)
+    }
+
+    /// Tells what link the packets that follow were captured on, if that was not what was told last.
+    pub fn medium(&mut self, medium: Medium) -> Result<(), Error> {
+        if self.medium == Some(medium) {
+            return Ok(());
+        }
+        self.medium = Some(medium);
+        self.sink.put(&FromReassembler::Medium(medium), &[])
+    }
+
     /// Tells of the end of a flow. `reach`: the offset after its last byte, captured or not.
     pub fn close(&mut self, mut close: FlowClose, reach: u64) -> Result<(), Error> {
         if let Some(ordered) = &mut self.ordered {
             ordered.close(close.flow, reach, &mut Printer(&mut self.sink))?;
         }
-        self.ledger.flow_closed();
         close.end = close.end.shifted(self.time_delta);
         self.sink.put(&FromReassembler::Close(Box::new(close)), &[])
     }

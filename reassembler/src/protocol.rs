@@ -2,7 +2,7 @@
 
 use proto::Breach;
 use proto::control::{Counts, Level};
-use proto::flow::FromReassembler;
+use proto::flow::{FromReassembler, Medium, RawPacket};
 use proto::frame::{CaptureEnd, Ending, Frame, FromCapture};
 use proto::limits::MAX_INTERFACES;
 use proto::plan::{Order, ReassemblerPlan};
@@ -14,6 +14,7 @@ use crate::connections::Connections;
 use crate::decode::{Aside, Decoder, Fragment, LinkType, Opened};
 use crate::fragments::{Datagram, Fragments, Outcome};
 use crate::ordered::{Limits, Ordered};
+use crate::origin::{Captured, Kept, Origin};
 use crate::sink::Sink;
 use policy::role::Done;
 
@@ -26,6 +27,8 @@ pub struct Conversation<S> {
     /// The last frame: its time is that of what is left at the end.
     last: Option<Frame>,
     connections: Connections<S>,
+    /// Whether frames themselves are wanted.
+    frames_wanted: bool,
     done: Done,
 }
 
@@ -35,7 +38,7 @@ enum State {
     /// No input yet.
     Start,
     /// An input, its name and its interfaces so far.
-    Input(Text, Vec<LinkType>),
+    Input(Text, Vec<(LinkType, Medium)>),
     /// The last message came.
     End(CaptureEnd),
 }
@@ -56,6 +59,7 @@ impl<S: Sink> Conversation<S> {
             fragments,
             last: None,
             connections: Connections::new(&ReassemblerPlan { max_memory, ..plan.clone() }, ordered, sink),
+            frames_wanted: plan.wanted.packets || plan.wanted.unprocessed,
             done: Done::Fully,
         }
     }
@@ -78,14 +82,17 @@ impl<S: Sink> Conversation<S> {
             (State::Start | State::Input(..), FromCapture::Count) => {
                 self.connections.sink().put(&FromReassembler::Count, &[])
             }
-            (State::Input(name, links), FromCapture::Interface { link_type, .. }) => {
+            (State::Input(name, links), FromCapture::Interface { link_type, snap_length, nanoseconds }) => {
                 let link = LinkType::from_number(link_type);
                 if !link.is_known() {
                     let text = format!("sorry - unknown datalink type {link_type} on interface {name}");
                     tell(Level::Error, &text);
                     self.done = Done::InPart;
                 }
-                add_interface(links, link)
+                let medium =
+                    Medium { link_type: LinkType::in_savefiles(link_type), snap_length, nanoseconds };
+                add_interface(links, (link, medium))?;
+                if self.frames_wanted { self.connections.medium(medium) } else { Ok(()) }
             }
             (State::Input(_, links), FromCapture::Frame(frame)) => {
                 let link = usize::try_from(frame.interface).ok().and_then(|index| links.get(index)).copied();
@@ -117,47 +124,76 @@ impl<S: Sink> Conversation<S> {
     /// Ends datagrams whose missing fragments are overdue.
     fn finish_overdue(&mut self, now: Timestamp, frame: &Frame) -> Result<(), Error> {
         while let Some(datagram) = self.fragments.overdue(now) {
-            self.datagram(&datagram, frame)?;
+            self.datagram(datagram, frame)?;
         }
         Ok(())
     }
 
-    fn frame(&mut self, link: LinkType, frame: &Frame, bytes: &[u8]) -> Result<(), Error> {
+    fn frame(
+        &mut self,
+        (link, medium): (LinkType, Medium),
+        frame: &Frame,
+        bytes: &[u8],
+    ) -> Result<(), Error> {
         self.finish_overdue(frame.time, frame)?;
-        self.segments(self.decoder.open(link, bytes, frame.original), frame)
+        let Frame { time, captured, original, .. } = *frame;
+        let origin = if self.frames_wanted {
+            Origin::current(Captured { medium, packet: RawPacket { time, captured, original }, bytes })
+        } else {
+            Origin::default()
+        };
+        self.segments(self.decoder.open(link, bytes, original), frame, origin)
     }
 
     #[inline]
-    fn segments(&mut self, mut opened: Opened<'_>, frame: &Frame) -> Result<(), Error> {
+    fn segments(
+        &mut self,
+        mut opened: Opened<'_>,
+        frame: &Frame,
+        mut origin: Origin<'_>,
+    ) -> Result<(), Error> {
+        let mut processed = false;
         loop {
             match opened.segment() {
-                Ok(segment) => self.connections.segment(&segment, frame)?,
+                Ok(segment) => {
+                    processed = true;
+                    self.connections.segment(&segment, frame, &origin)?;
+                }
                 Err(aside) => match opened.fragment() {
-                    Some(fragment) => self.fragment(&fragment, frame)?,
+                    Some(fragment) => self.fragment(&fragment, frame, origin.keep())?,
                     None => self.connections.aside(aside),
                 },
             }
             if !opened.advance() {
-                return Ok(());
+                break;
             }
         }
+        if processed { Ok(()) } else { self.unprocessed(origin.left()) }
     }
 
-    fn fragment(&mut self, fragment: &Fragment<'_>, frame: &Frame) -> Result<(), Error> {
+    /// Passes on frames that no segment came of.
+    fn unprocessed<'f>(&mut self, frames: impl Iterator<Item = Captured<'f>>) -> Result<(), Error> {
+        for frame in frames {
+            self.connections.unprocessed(&frame)?;
+        }
+        Ok(())
+    }
+
+    fn fragment(&mut self, fragment: &Fragment<'_>, frame: &Frame, kept: Vec<Kept>) -> Result<(), Error> {
         self.last = Some(*frame);
-        match self.fragments.add(fragment, frame.time) {
+        match self.fragments.add(fragment, frame.time, kept) {
             Outcome::Kept => Ok(()),
-            Outcome::Aside(aside, frames) => {
+            Outcome::Aside(aside, frames, kept) => {
                 self.set_aside(aside, frames);
-                Ok(())
+                self.unprocessed(kept.iter().map(Kept::frame))
             }
-            Outcome::Whole(datagram) => self.datagram(&datagram, frame),
+            Outcome::Whole(datagram) => self.datagram(datagram, frame),
         }
     }
 
     /// One of the frames of a datagram counts as that of what it carries. A datagram within it may come in
     /// fragments itself; how often that can be is bounded by the headers that are passed.
-    fn datagram(&mut self, datagram: &Datagram, frame: &Frame) -> Result<(), Error> {
+    fn datagram(&mut self, datagram: Datagram, frame: &Frame) -> Result<(), Error> {
         let others = datagram.frames.saturating_sub(1);
         let overlaps = datagram.overlaps.min(others);
         let reason = datagram.incomplete.unwrap_or(Aside::FragmentReassembled);
@@ -165,11 +201,12 @@ impl<S: Sink> Conversation<S> {
         self.set_aside(reason, others.saturating_sub(overlaps));
         if datagram.payload.is_empty() {
             self.set_aside(reason, 1);
-            return Ok(());
+            return self.unprocessed(datagram.kept.iter().map(Kept::frame));
         }
         let unfinished = datagram.incomplete.is_some();
         let payload = (&datagram.payload[..], datagram.cut);
-        self.segments(self.decoder.reopen(&datagram.carrier, payload, unfinished), frame)
+        let opened = self.decoder.reopen(&datagram.carrier, payload, unfinished);
+        self.segments(opened, frame, Origin::of_fragments(datagram.kept))
     }
 
     fn set_aside(&mut self, aside: Aside, frames: usize) {
@@ -201,7 +238,7 @@ impl<S: Sink> Conversation<S> {
             },
         };
         while let (Some(datagram), Some(last)) = (self.fragments.remaining(), self.last) {
-            self.datagram(&datagram, &last)?;
+            self.datagram(datagram, &last)?;
         }
         let totals = self.connections.finish(end)?;
         let sink = self.connections.sink();
@@ -219,7 +256,7 @@ impl<S: Sink> Conversation<S> {
     }
 }
 
-fn add_interface(links: &mut Vec<LinkType>, link: LinkType) -> Result<(), Error> {
+fn add_interface(links: &mut Vec<(LinkType, Medium)>, link: (LinkType, Medium)) -> Result<(), Error> {
     if links.len() >= usize::try_from(MAX_INTERFACES).unwrap_or(usize::MAX) {
         return Err(Breach::Forbidden("too many interfaces").into());
     }

@@ -1,12 +1,14 @@
 //! Payload of one batch, gathered by flow so that each flow's bytes reach its file in few writes.
 //!
 //! Only what lies end to end is gathered, and nothing outlives the batch: the bytes stay where they were
-//! received.
+//! received. Files that only grow by what is made here (indexes, savefiles) gather their text likewise.
 
 use std::collections::HashMap;
 use std::io::IoSlice;
 
 use proto::flow::FlowId;
+
+use crate::open_files::FileId;
 
 /// The most parts that pwritev(2) takes (`IOV_MAX`).
 const MAX_PARTS: usize = 1024;
@@ -28,6 +30,16 @@ pub struct Gathered<'a> {
 #[derive(Debug, Default)]
 pub struct Pending<'a> {
     ranges: HashMap<FlowId, Gathered<'a>>,
+    growth: HashMap<FileId, Growth>,
+}
+
+/// What a file is to grow by.
+#[derive(Debug, Default)]
+pub struct Growth {
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// How many lines or packets they are.
+    pub records: u64,
 }
 
 impl<'a> Pending<'a> {
@@ -50,7 +62,22 @@ impl<'a> Pending<'a> {
         self.ranges.remove(&flow)
     }
 
-    /// Everything that is pending.
+    /// What a file is to grow by so far.
+    pub fn growth(&mut self, file: FileId) -> &mut Growth {
+        self.growth.entry(file).or_default()
+    }
+
+    /// What one file is to grow by.
+    pub fn take_growth(&mut self, file: FileId) -> Option<Growth> {
+        if self.growth.is_empty() { None } else { self.growth.remove(&file) }
+    }
+
+    /// Everything that files are to grow by.
+    pub fn drain_growth(&mut self) -> impl Iterator<Item = (FileId, Growth)> {
+        self.growth.drain()
+    }
+
+    /// Every range that is pending.
     pub fn drain(&mut self) -> impl Iterator<Item = Gathered<'a>> {
         self.ranges.drain().map(|(_, range)| range)
     }

@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 
 use nix::errno::Errno;
 use nix::sys::uio::{pread, pwrite, pwritev};
+use nix::unistd;
 
 /// Bytes moved at once.
 const CHUNK: usize = 64 * 1024;
@@ -31,6 +32,23 @@ pub fn write(file: &OwnedFd, parts: &mut [IoSlice<'_>], offset: u64) -> Result<(
     Ok(())
 }
 
+/// Writes all of `bytes` at `offset`.
+pub fn write_at(file: &OwnedFd, bytes: &[u8], offset: u64) -> Result<(), Errno> {
+    write(file, &mut [IoSlice::new(bytes)], offset)
+}
+
+/// Writes all of `bytes` where the descriptor stands, which may be a pipe.
+pub fn write_on(file: &OwnedFd, mut bytes: &[u8]) -> Result<(), Errno> {
+    while !bytes.is_empty() {
+        match unistd::write(file, bytes) {
+            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
+}
+
 /// How many bytes of the file at `offset` differ from `bytes`; what is past its end does not count.
 pub fn differing(file: &OwnedFd, bytes: &[u8], offset: u64) -> Result<u64, Errno> {
     let mut there = vec![0; bytes.len()];
@@ -50,7 +68,7 @@ pub fn shift(file: &OwnedFd, file_length: u64, by: u64, limit: u64) -> Result<()
         let got = read(file, chunk, from)?;
         // A file that someone cut meanwhile reads as zeros, as any hole.
         chunk.iter_mut().skip(got).for_each(|byte| *byte = 0);
-        write(file, &mut [IoSlice::new(chunk)], from.saturating_add(by))?;
+        write_at(file, chunk, from.saturating_add(by))?;
         left = from;
     }
     zero(file, file_length.min(by), &mut buffer)
@@ -63,14 +81,14 @@ fn zero(file: &OwnedFd, end: u64, buffer: &mut [u8]) -> Result<(), Errno> {
     while at < end {
         let wanted = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX).min(buffer.len());
         let Some(chunk) = buffer.get(..wanted) else { return Err(Errno::EIO) };
-        write(file, &mut [IoSlice::new(chunk)], at)?;
+        write_at(file, chunk, at)?;
         at = at.saturating_add(length(wanted));
     }
     Ok(())
 }
 
 /// Reads until `buffer` is full or the file ends; gives the bytes read.
-fn read(file: &OwnedFd, buffer: &mut [u8], offset: u64) -> Result<usize, Errno> {
+pub fn read(file: &OwnedFd, buffer: &mut [u8], offset: u64) -> Result<usize, Errno> {
     let mut done = 0;
     while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
         match pread(file, rest, position(offset.saturating_add(length(done)))?) {
@@ -88,7 +106,8 @@ pub fn position(offset: u64) -> Result<i64, Errno> {
     i64::try_from(offset).map_err(|_| Errno::EFBIG)
 }
 
-fn length(count: usize) -> u64 {
+/// A length in memory as one in a file.
+pub fn length(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
 }
 

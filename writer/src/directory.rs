@@ -41,6 +41,11 @@ impl Directory {
         }
     }
 
+    /// Whether there is something of this name.
+    pub fn has(&self, name: &str) -> bool {
+        !matches!(self.open(name, OFlag::O_PATH), Err(Errno::ENOENT | Errno::ENOTDIR))
+    }
+
     /// Opens a file that this run created.
     pub fn reopen(&self, name: &str) -> Result<OwnedFd, Errno> {
         self.open(name, OFlag::O_RDWR)

@@ -3,6 +3,9 @@
 use nix::errno::Errno;
 use proto::flow::FlowOpen;
 
+use crate::digest::Digests;
+use crate::savefile::Format;
+
 /// An open flow. Small, for there may be millions.
 #[derive(Debug)]
 pub struct Flow {
@@ -20,13 +23,39 @@ pub struct Flow {
     pub conflicting: u64,
     /// Why its file is not whole.
     pub fault: Option<Fault>,
+    /// Its index, once there is one.
+    pub index: Option<Box<Index>>,
+    /// What its file's header says, once there is a file of packets.
+    pub savefile: Option<Box<Format>>,
+    /// Digests of its file, if they are wanted.
+    pub digests: Option<Box<Digests>>,
 }
 
 impl Flow {
     /// A flow of which no payload came yet.
     pub fn new(open: FlowOpen) -> Self {
-        Self { open, name: None, file_length: 0, stream_length: 0, conflicts: 0, conflicting: 0, fault: None }
+        Self {
+            open,
+            name: None,
+            file_length: 0,
+            stream_length: 0,
+            conflicts: 0,
+            conflicting: 0,
+            fault: None,
+            index: None,
+            savefile: None,
+            digests: None,
+        }
     }
+}
+
+/// The index beside a flow file.
+#[derive(Debug, Default)]
+pub struct Index {
+    /// Its length, in bytes.
+    pub length: u64,
+    /// Why it is not whole.
+    pub fault: Option<Fault>,
 }
 
 /// Why a flow could not be stored in full.

@@ -4,16 +4,21 @@
 mod batch;
 mod contents;
 mod counter;
+mod digest;
 mod directory;
 mod error;
 mod flow;
+mod index;
 mod name;
 mod open_files;
 mod report;
 mod run;
+mod savefile;
 mod session;
 mod store;
+mod sums;
 mod table;
+mod unprocessed;
 
 fn main() -> std::process::ExitCode {
     policy::role::main(run::run)

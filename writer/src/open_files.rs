@@ -1,15 +1,33 @@
-//! The descriptors of flow files, at most `-f` of them: the one that was used least recently makes room.
+//! The descriptors of flow files and their indexes, at most `-f` of them: the one that was used least recently makes room.
 
 use std::collections::{BTreeMap, HashMap};
 use std::os::fd::OwnedFd;
 
 use proto::flow::FlowId;
 
-/// Open flow files.
+/// Names a file of a flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FileId {
+    /// The flow.
+    pub flow: FlowId,
+    /// Which of its files.
+    pub kind: Kind,
+}
+
+/// Which file of a flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Its payload or its packets.
+    Flow,
+    /// The index.
+    Index,
+}
+
+/// Open files of flows.
 #[derive(Debug)]
 pub struct OpenFiles {
-    files: HashMap<FlowId, Entry>,
-    by_use: BTreeMap<u64, FlowId>,
+    files: HashMap<FileId, Entry>,
+    by_use: BTreeMap<u64, FileId>,
     clock: u64,
     limit: usize,
 }
@@ -26,14 +44,14 @@ impl OpenFiles {
         Self { files: HashMap::new(), by_use: BTreeMap::new(), clock: 0, limit: limit.max(1) }
     }
 
-    /// The file of a flow, if it is open; it becomes the one that was used last.
-    pub fn get(&mut self, flow: FlowId) -> Option<&OwnedFd> {
-        let entry = self.files.get_mut(&flow)?;
+    /// A file of a flow, if it is open; it becomes the one that was used last.
+    pub fn get(&mut self, id: FileId) -> Option<&OwnedFd> {
+        let entry = self.files.get_mut(&id)?;
         if entry.used != self.clock {
             self.by_use.remove(&entry.used);
             self.clock = self.clock.saturating_add(1);
             entry.used = self.clock;
-            self.by_use.insert(self.clock, flow);
+            self.by_use.insert(self.clock, id);
         }
         Some(&entry.file)
     }
@@ -47,19 +65,19 @@ impl OpenFiles {
 
     /// Closes what was used least recently; false if nothing is open.
     pub fn evict(&mut self) -> bool {
-        self.by_use.pop_first().and_then(|(_, flow)| self.files.remove(&flow)).is_some()
+        self.by_use.pop_first().and_then(|(_, id)| self.files.remove(&id)).is_some()
     }
 
-    /// Adds the file of a flow.
-    pub fn insert(&mut self, flow: FlowId, file: OwnedFd) {
+    /// Adds a file of a flow.
+    pub fn insert(&mut self, id: FileId, file: OwnedFd) {
         self.clock = self.clock.saturating_add(1);
-        self.by_use.insert(self.clock, flow);
-        self.files.insert(flow, Entry { file, used: self.clock });
+        self.by_use.insert(self.clock, id);
+        self.files.insert(id, Entry { file, used: self.clock });
     }
 
-    /// Takes the file of a flow out.
-    pub fn remove(&mut self, flow: FlowId) -> Option<OwnedFd> {
-        let entry = self.files.remove(&flow)?;
+    /// Takes a file of a flow out.
+    pub fn remove(&mut self, id: FileId) -> Option<OwnedFd> {
+        let entry = self.files.remove(&id)?;
         self.by_use.remove(&entry.used);
         Some(entry.file)
     }
@@ -78,17 +96,21 @@ mod tests {
         std::fs::File::open("/dev/null").unwrap().into()
     }
 
+    fn id(flow: u64) -> FileId {
+        FileId { flow: FlowId(flow), kind: Kind::Flow }
+    }
+
     #[test]
     fn the_least_recently_used_goes_first() {
         let mut files = OpenFiles::new(2);
-        files.insert(FlowId(0), file());
-        files.insert(FlowId(1), file());
-        assert!(files.get(FlowId(0)).is_some());
+        files.insert(id(0), file());
+        files.insert(id(1), file());
+        assert!(files.get(id(0)).is_some());
         files.make_room();
-        assert!(files.get(FlowId(1)).is_none());
-        assert!(files.get(FlowId(0)).is_some());
+        assert!(files.get(id(1)).is_none());
+        assert!(files.get(id(0)).is_some());
         assert_eq!(files.len(), 1);
-        assert!(files.remove(FlowId(0)).is_some());
+        assert!(files.remove(id(0)).is_some());
         assert!(!files.evict());
     }
 }

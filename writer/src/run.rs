@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use nix::fcntl::{FcntlArg, fcntl};
 use policy::channel::{self, Receiver};
-use policy::manifest::{DATA_IN, OUTPUT, REPORT};
+use policy::manifest::{DATA_IN, OUTPUT, REPORT, UNPROCESSED};
 use policy::role::{Control, Done};
 use policy::{Role, sandbox};
 use proto::flow::FromReassembler;
@@ -18,6 +18,7 @@ use crate::report::{self, Report, Run};
 use crate::session::Session;
 use crate::store::Store;
 use crate::table::Table;
+use crate::unprocessed::Unprocessed;
 
 /// Takes what the plan names, gives everything else up, and writes flows until there are no more.
 pub fn run(control: &Control) -> Result<Done, Error> {
@@ -26,6 +27,7 @@ pub fn run(control: &Control) -> Result<Done, Error> {
     let mut batches = Receiver::<FromReassembler>::adopt(DATA_IN)?;
     let directory = Directory::new(adopt(OUTPUT)?);
     let prepared = Prepared::new(plan.report.as_ref())?;
+    let unprocessed = plan.unprocessed.then(|| adopt(UNPROCESSED).map(Unprocessed::new)).transpose()?;
     let template = Template::parse(&plan.template).map_err(|e| Error::Template(plan.template.clone(), e))?;
     let store = Store::new(directory, template, &plan);
     // Made before confinement: hash tables ask the kernel for random numbers once.
@@ -33,7 +35,10 @@ pub fn run(control: &Control) -> Result<Done, Error> {
 
     let layers = sandbox::enter(Role::Writer, &plan.confinement, None)?;
     let report = begin_report(&plan, &store, prepared)?;
-    let mut session = Session::new(table, store, report, control);
+    let mut session = Session::new(table, store, control)
+        .with_report(report)
+        .with_unprocessed(unprocessed)
+        .with_warning(plan.warn_of_many_files);
     let (roles, ended) = match control.ready(layers) {
         Ok(roles) => (roles, session.receive_all(&mut batches)),
         Err(channel::Error::Gone) => (Vec::new(), Err(Error::NotBegun)),
@@ -71,7 +76,7 @@ fn begin_report(
     prepared: Option<Prepared>,
 ) -> Result<Option<Report>, Error> {
     let output = String::from_utf8_lossy(&plan.output);
-    if plan.store {
+    if plan.store || plan.packets {
         let writable = store.directory().check_writable();
         writable.map_err(|errno| Error::Directory { name: output.to_string(), errno })?;
     }

@@ -1,19 +1,23 @@
 //! One run's flows: each message of the reassembler, in its order, put into effect.
 
+mod packets;
+
 use policy::channel::Receiver;
 use policy::role::{Control, Done};
 use proto::Breach;
 use proto::batch::Incoming;
 use proto::control::Level;
-use proto::flow::{FlowClose, FlowEnding, FlowId, FromReassembler, Span, Totals};
+use proto::flow::{FlowClose, FlowEnding, FlowId, FromReassembler, Medium, Span, Totals};
 use proto::frame::Ending;
 use proto::limits::BATCH_PAYLOAD;
 
 use crate::batch::Pending;
 use crate::error::Error;
+use crate::open_files::{FileId, Kind};
 use crate::report::{Report, Run};
 use crate::store::Store;
 use crate::table::Table;
+use crate::unprocessed::{OTHER_LINK, Unprocessed};
 
 /// A batch with less payload was sent because its sender had nothing more: there is time to flush.
 const FULL: usize = BATCH_PAYLOAD / 2;
@@ -21,11 +25,20 @@ const FULL: usize = BATCH_PAYLOAD / 2;
 /// What the plan did not ask for.
 const NOT_WANTED: Breach = Breach::Forbidden("a message that the plan does not ask for");
 
+/// Files in one directory that tcpflow thinks are too many.
+const MANY_FILES: u64 = 10_000;
+
 /// What is open, and how the run ended.
 pub struct Session<'a> {
     table: Table,
     store: Store,
     report: Option<Report>,
+    /// Where frames go that were not processed.
+    unprocessed: Option<Unprocessed>,
+    /// What packets that come were captured on.
+    medium: Option<Medium>,
+    /// Whether to warn of very many files.
+    warn_of_many_files: bool,
     control: &'a Control,
     totals: Option<Totals>,
     open_files_at_end: Option<usize>,
@@ -33,8 +46,33 @@ pub struct Session<'a> {
 
 impl<'a> Session<'a> {
     /// Begins with no flow open.
-    pub fn new(table: Table, store: Store, report: Option<Report>, control: &'a Control) -> Self {
-        Self { table, store, report, control, totals: None, open_files_at_end: None }
+    pub fn new(table: Table, store: Store, control: &'a Control) -> Self {
+        Self {
+            table,
+            store,
+            report: None,
+            unprocessed: None,
+            medium: None,
+            warn_of_many_files: false,
+            control,
+            totals: None,
+            open_files_at_end: None,
+        }
+    }
+
+    /// Makes this report.
+    pub fn with_report(self, report: Option<Report>) -> Self {
+        Self { report, ..self }
+    }
+
+    /// Keeps frames that were not processed.
+    pub fn with_unprocessed(self, unprocessed: Option<Unprocessed>) -> Self {
+        Self { unprocessed, ..self }
+    }
+
+    /// Warns of a directory with very many files.
+    pub fn with_warning(self, warn_of_many_files: bool) -> Self {
+        Self { warn_of_many_files, ..self }
     }
 
     /// Puts into effect all that comes until the other end closes.
@@ -65,6 +103,12 @@ impl<'a> Session<'a> {
             let flow = self.table.get(range.flow)?;
             self.store.write(flow, range);
         }
+        for (file, growth) in pending.drain_growth() {
+            let flow = self.table.get(file.flow)?;
+            self.store.grow(flow, file.kind, &growth);
+        }
+        self.flush_unprocessed();
+        self.tell();
         result.map(|()| payload).map_err(Error::from)
     }
 
@@ -91,9 +135,10 @@ impl<'a> Session<'a> {
                 Ok(())
             }
             FromReassembler::Print(_) | FromReassembler::Gap { .. } => Err(NOT_WANTED),
-            FromReassembler::Arrival(_)
-            | FromReassembler::Packet { .. }
-            | FromReassembler::Unprocessed(_) => Err(NOT_WANTED),
+            FromReassembler::Arrival(arrival) => self.arrival(&arrival, pending),
+            FromReassembler::Medium(medium) => self.medium(medium),
+            FromReassembler::Packet { flow, packet } => self.packet(flow, &packet, bytes, pending),
+            FromReassembler::Unprocessed(packet) => self.unprocessed(&packet, bytes),
             FromReassembler::Close(close) => self.close(&close, pending),
             FromReassembler::End(totals) => self.end(*totals),
         }
@@ -135,10 +180,9 @@ impl<'a> Session<'a> {
             self.open_files_at_end.get_or_insert(self.store.open_files());
         }
         let mut flow = self.table.close(close.flow)?;
-        self.store.finish(&mut flow, close.size);
-        self.tell_of_fault(&flow);
+        let digests = self.store.finish(&mut flow, close.size);
         if let Some(report) = &mut self.report {
-            report.flow(&flow, Some(close));
+            report.flow(&flow, Some(close), &digests);
         }
         Ok(())
     }
@@ -147,7 +191,9 @@ impl<'a> Session<'a> {
         if !self.table.is_empty() {
             return Err(Breach::Forbidden("the end, with flows open"));
         }
-        if totals.flows != self.table.total() || totals.stored != self.store.sums.received {
+        let sums = &self.store.sums;
+        let came = (self.table.total(), sums.payload.received, sums.unprocessed.received);
+        if (totals.flows, totals.stored, totals.unprocessed) != came {
             return Err(Breach::Forbidden("totals that do not add up"));
         }
         self.control.notice(Level::Detail, &format!("Total flows processed: {}", totals.flows));
@@ -161,16 +207,38 @@ impl<'a> Session<'a> {
         if let Some(range) = pending.take(id) {
             self.store.write(flow, range);
         }
+        for kind in [Kind::Flow, Kind::Index] {
+            if let Some(growth) = pending.take_growth(FileId { flow: id, kind }) {
+                self.store.grow(flow, kind, &growth);
+            }
+        }
         Ok(())
     }
 
-    /// The first flow that could not be stored is told of at once; the others are counted.
-    fn tell_of_fault(&self, flow: &crate::flow::Flow) {
-        if let Some(fault) = flow.fault
-            && self.store.sums.truncated == 1
+    /// Tells the user what failed first.
+    fn tell(&mut self) {
+        for notice in self.store.sums.notices() {
+            self.control.notice(Level::Error, &notice);
+        }
+    }
+
+    /// Tells what the user may do otherwise next time.
+    fn warn(&self) {
+        let sums = &self.store.sums;
+        let warn = |text: &str| self.control.notice(Level::Warning, text);
+        if self.warn_of_many_files && sums.side_by_side > MANY_FILES {
+            warn(&format!(
+                "WARNING: {} files were made in one directory; with more than 10,000 \
+                 many programs are slow. -Fk, -Fm or -Fg puts them into subdirectories.",
+                sums.side_by_side
+            ));
+        }
+        for (books, place) in
+            [(&sums.kept, "their flows' savefiles"), (&sums.unprocessed, "the savefile of -w")]
         {
-            let name = flow.name.as_deref().unwrap_or("a flow");
-            self.control.notice(Level::Error, &format!("cannot store {name} in full: {}", fault.0.desc()));
+            if let Some(count) = books.aside.get(OTHER_LINK) {
+                warn(&format!("{count} packets are not in {place}, which is of another link type"));
+            }
         }
     }
 
@@ -179,12 +247,13 @@ impl<'a> Session<'a> {
         run.open_files_at_end = self.open_files_at_end.unwrap_or_else(|| self.store.open_files());
         for mut flow in self.table.drain() {
             let size = flow.stream_length;
-            self.store.finish(&mut flow, size);
-            self.tell_of_fault(&flow);
+            let digests = self.store.finish(&mut flow, size);
             if let Some(report) = &mut self.report {
-                report.flow(&flow, None);
+                report.flow(&flow, None, &digests);
             }
         }
+        self.tell();
+        self.warn();
         let reason = ended.as_ref().err().map(ToString::to_string);
         let totals = self.totals.take().unwrap_or_else(|| Totals::unknown(Ending::Complete));
         let reason = match (&reason, &totals.capture.ending) {
@@ -193,9 +262,8 @@ impl<'a> Session<'a> {
             (None, Ending::Complete | Ending::Stopped) => None,
         };
         let mut done = Done::Fully;
-        if self.store.sums.truncated > 0 {
-            let text = format!("{} flows could not be stored in full", self.store.sums.truncated);
-            self.control.notice(Level::Error, &text);
+        for line in self.store.sums.failures() {
+            self.control.notice(Level::Error, &line);
             done = Done::InPart;
         }
         if let Some(report) = self.report.take()

@@ -1,6 +1,7 @@
 //! From payload to flow files: names, descriptors, places, times, and what became of every byte.
 
-use std::collections::BTreeMap;
+mod growing;
+
 use std::os::fd::OwnedFd;
 
 use nix::errno::Errno;
@@ -8,18 +9,21 @@ use nix::sys::stat::futimens;
 use nix::sys::time::TimeSpec;
 use nix::unistd::ftruncate;
 use proto::control::Counts;
-use proto::flow::{FlowId, Span};
-use proto::plan::WriterPlan;
+use proto::flow::Span;
+use proto::plan::{Digest, WriterPlan};
 use proto::template::Template;
 use proto::time::Timestamp;
 
 use crate::batch::Gathered;
 use crate::contents;
 use crate::counter::Counters;
+use crate::digest::{Digests, Named};
 use crate::directory::Directory;
 use crate::flow::{Fault, Flow};
+use crate::index;
 use crate::name::render;
-use crate::open_files::OpenFiles;
+use crate::open_files::{FileId, Kind, OpenFiles};
+use crate::sums::{Failure, Sums};
 
 /// The flow files.
 #[derive(Debug)]
@@ -29,38 +33,14 @@ pub struct Store {
     counters: Counters,
     files: OpenFiles,
     keep: bool,
+    /// Whether flow files are of packets (`-K`).
+    packets: bool,
+    /// Whether there are indexes (`-I`).
+    indexes: bool,
+    digests: Vec<Digest>,
     max_bytes: u64,
     /// What became of payload.
     pub sums: Sums,
-}
-
-/// What became of the payload that was to be stored, in bytes.
-#[derive(Debug, Default)]
-pub struct Sums {
-    /// Packets of all flows that ended. A packet that belongs to none, such as the last acknowledgement of
-    /// a connection, is in no flow's count.
-    pub packets: u64,
-    /// Payload that came.
-    pub received: u64,
-    /// Written to flow files.
-    pub written: u64,
-    /// Flow files made.
-    pub files: u64,
-    /// Not written, by reason.
-    pub aside: BTreeMap<&'static str, u64>,
-    /// Flows that could not be stored in full.
-    pub truncated: u64,
-    /// The most flow files open at once.
-    pub open_files: usize,
-}
-
-impl Sums {
-    fn set_aside(&mut self, reason: &'static str, bytes: u64) {
-        if bytes > 0 {
-            let sum = self.aside.entry(reason).or_default();
-            *sum = sum.saturating_add(bytes);
-        }
-    }
 }
 
 impl Store {
@@ -72,9 +52,22 @@ impl Store {
             counters: Counters::default(),
             files: OpenFiles::new(usize::try_from(plan.max_open_files).unwrap_or(usize::MAX)),
             keep: plan.store,
+            packets: plan.packets,
+            indexes: plan.index,
+            digests: plan.digests.clone(),
             max_bytes: plan.max_bytes.unwrap_or(u64::MAX),
             sums: Sums::default(),
         }
+    }
+
+    /// Whether there are indexes.
+    pub fn indexes(&self) -> bool {
+        self.indexes
+    }
+
+    /// Whether flow files are of packets.
+    pub fn keeps_packets(&self) -> bool {
+        self.packets
     }
 
     /// The directory that files are made in.
@@ -86,9 +79,9 @@ impl Store {
     pub fn admit(&mut self, flow: &mut Flow, span: &Span) -> usize {
         let length = u64::from(span.length);
         flow.stream_length = flow.stream_length.max(span.offset.saturating_add(length));
-        self.sums.received = self.sums.received.saturating_add(length);
+        self.sums.payload.receive(length);
         if !self.keep {
-            self.sums.set_aside("not_stored", length);
+            self.sums.payload.set_aside("not_stored", length);
             return 0;
         }
         if flow.name.is_none()
@@ -99,11 +92,11 @@ impl Store {
             self.fail(flow, errno);
         }
         if let Some(fault) = flow.fault {
-            self.sums.set_aside(fault.reason(), length);
+            self.sums.payload.set_aside(fault.reason(), length);
             return 0;
         }
         let kept = self.max_bytes.saturating_sub(span.offset).min(length);
-        self.sums.set_aside("max_bytes", length.saturating_sub(kept));
+        self.sums.payload.set_aside("max_bytes", length.saturating_sub(kept));
         usize::try_from(kept).unwrap_or(usize::MAX)
     }
 
@@ -112,16 +105,21 @@ impl Store {
         let length = range.end.saturating_sub(range.offset);
         let result = match flow.fault {
             Some(fault) => Err(fault.0),
-            None => self.file(flow).and_then(|file| contents::write(file, &mut range.parts, range.offset)),
+            None => {
+                if let Some(digests) = &mut flow.digests {
+                    digests.write(range.offset, &range.parts);
+                }
+                self.file(flow).and_then(|file| contents::write(file, &mut range.parts, range.offset))
+            }
         };
         match result {
             Ok(()) => {
                 flow.file_length = flow.file_length.max(range.end);
-                self.sums.written = self.sums.written.saturating_add(length);
+                self.sums.payload.write(length);
             }
             Err(errno) => {
                 self.fail(flow, errno);
-                self.sums.set_aside(Fault(errno).reason(), length);
+                self.sums.payload.set_aside(Fault(errno).reason(), length);
             }
         }
     }
@@ -151,6 +149,9 @@ impl Store {
         if flow.fault.is_some() || flow.file_length == 0 {
             return;
         }
+        if let Some(digests) = &mut flow.digests {
+            digests.disturb();
+        }
         let (length, limit) = (flow.file_length, self.max_bytes);
         match self.file(flow).and_then(|file| contents::shift(file, length, by, limit)) {
             Ok(()) => flow.file_length = length.saturating_add(by).min(limit),
@@ -158,24 +159,44 @@ impl Store {
         }
     }
 
-    /// Gives the file its length, its times, and closes it. `size` is the length of the stream.
-    pub fn finish(&mut self, flow: &mut Flow, size: u64) {
+    /// Gives the file its length, its digests, its times, and closes it. `size` is the length of the stream.
+    pub fn finish(&mut self, flow: &mut Flow, size: u64) -> Vec<Named> {
         if flow.name.is_none() {
-            return;
+            return Vec::new();
         }
         let whole = size.min(self.max_bytes);
-        let lost_end = flow.fault.is_none() && whole > flow.file_length;
-        let start = flow.open.start;
-        let result = self.file(flow).and_then(|file| {
-            let length = if lost_end { extend(file, whole) } else { Ok(()) };
-            set_times(file, start).and(length)
-        });
-        match result {
-            Ok(()) if lost_end => flow.file_length = whole,
-            Ok(()) => {}
-            Err(errno) => self.fail(flow, errno),
+        let lost_end = !self.packets && flow.fault.is_none() && whole > flow.file_length;
+        if lost_end {
+            match self.file(flow).and_then(|file| extend(file, whole)) {
+                Ok(()) => flow.file_length = whole,
+                Err(errno) => self.fail(flow, errno),
+            }
         }
-        drop(self.files.remove(flow.open.flow));
+        // Reading a file changes its access time, so digests come first.
+        let digests = self.digests(flow);
+        // A file of packets has times of its own in it.
+        if !self.packets {
+            let start = flow.open.start;
+            if let Err(errno) = self.file(flow).and_then(|file| set_times(file, start)) {
+                self.fail(flow, errno);
+            }
+        }
+        for kind in [Kind::Flow, Kind::Index] {
+            drop(self.files.remove(FileId { flow: flow.open.flow, kind }));
+        }
+        digests
+    }
+
+    fn digests(&mut self, flow: &mut Flow) -> Vec<Named> {
+        let Some(digests) = flow.digests.take() else { return Vec::new() };
+        let (length, whole) = (flow.file_length, flow.fault.is_none());
+        match self.file(flow).and_then(|file| digests.finish(file, length, whole)) {
+            Ok(digests) => digests,
+            Err(errno) => {
+                self.sums.fail(Failure::Digest, flow.name.as_deref().unwrap_or_default(), Fault(errno));
+                Vec::new()
+            }
+        }
     }
 
     /// Creates the flow's file: its name is the one with the smallest counter that names nothing yet.
@@ -183,13 +204,21 @@ impl Store {
         let base = render(&self.template, &flow.open, 0);
         let mut counter = self.counters.first_to_try(&base);
         loop {
-            let name = if counter == 0 { base.clone() } else { render(&self.template, &flow.open, counter) };
-            match self.open(|directory| directory.create_new(&name)) {
+            let mut name =
+                if counter == 0 { base.clone() } else { render(&self.template, &flow.open, counter) };
+            if self.packets {
+                name.push_str(growing::SAVEFILE);
+            }
+            match self.create_new(&name) {
                 Ok(file) => {
-                    self.add(flow.open.flow, file);
+                    self.add(FileId { flow: flow.open.flow, kind: Kind::Flow }, file);
                     self.counters.taken(&base, counter);
                     self.sums.files = self.sums.files.saturating_add(1);
+                    let alone = u64::from(name.contains('/'));
+                    self.sums.side_by_side = self.sums.side_by_side.saturating_add(1).saturating_sub(alone);
                     flow.name = Some(name.into());
+                    flow.digests = Digests::new(&self.digests);
+                    self.create_index(flow);
                     return Ok(());
                 }
                 Err(Errno::EEXIST) => counter = counter.saturating_add(1),
@@ -198,19 +227,34 @@ impl Store {
         }
     }
 
+    /// Creates a file that does not exist, and neither does the index that would belong to it.
+    fn create_new(&mut self, name: &str) -> Result<OwnedFd, Errno> {
+        if self.indexes && self.directory.has(&index::name(name)) {
+            return Err(Errno::EEXIST);
+        }
+        self.open(|directory| directory.create_new(name))
+    }
+
     /// The flow's file, opened again if it had to make room.
     fn file(&mut self, flow: &Flow) -> Result<&OwnedFd, Errno> {
-        let id = flow.open.flow;
+        self.file_of(flow, Kind::Flow)
+    }
+
+    fn file_of(&mut self, flow: &Flow, kind: Kind) -> Result<&OwnedFd, Errno> {
+        let id = FileId { flow: flow.open.flow, kind };
         if self.files.get(id).is_none() {
             let name = flow.name.as_deref().ok_or(Errno::ENOENT)?;
-            let file = self.open(|directory| directory.reopen(name))?;
+            let file = match kind {
+                Kind::Flow => self.open(|directory| directory.reopen(name)),
+                Kind::Index => self.open(|directory| directory.reopen(&index::name(name))),
+            }?;
             self.add(id, file);
         }
         self.files.get(id).ok_or(Errno::EBADF)
     }
 
-    fn add(&mut self, flow: FlowId, file: OwnedFd) {
-        self.files.insert(flow, file);
+    fn add(&mut self, id: FileId, file: OwnedFd) {
+        self.files.insert(id, file);
         self.sums.open_files = self.sums.open_files.max(self.files.len());
     }
 
@@ -226,15 +270,18 @@ impl Store {
     }
 
     fn fail(&mut self, flow: &mut Flow, errno: Errno) {
+        if let Some(digests) = &mut flow.digests {
+            digests.disturb();
+        }
         if flow.fault.is_none() {
             flow.fault = Some(Fault(errno));
-            self.sums.truncated = self.sums.truncated.saturating_add(1);
+            self.sums.fail(Failure::Flow, flow.name.as_deref().unwrap_or("a flow"), Fault(errno));
         }
     }
 
     /// How far the work is.
     pub fn counts(&self) -> Counts {
-        Counts::Writer { written: self.sums.written, files: self.sums.files }
+        Counts::Writer { written: self.sums.payload.written, files: self.sums.files }
     }
 
     /// How many flow files are open.

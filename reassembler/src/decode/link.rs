@@ -40,6 +40,16 @@ impl LinkType {
         })
     }
 
+    /// The number that savefiles have for what a system numbers so.
+    #[must_use]
+    pub fn in_savefiles(number: u32) -> u32 {
+        match number {
+            // DLT_RAW, of Linux and of OpenBSD.
+            12 | 14 => 101,
+            other => other,
+        }
+    }
+
     /// Whether its frames can be decoded.
     #[must_use]
     pub fn is_known(self) -> bool {

@@ -6,6 +6,7 @@ use proto::time::Timestamp;
 
 use super::{DATAGRAM_COST, Datagram, FRAGMENT_COST, MAX_FRAGMENTS, TIMEOUT};
 use crate::decode::{Aside, Carrier, Fragment};
+use crate::origin::Kept;
 
 /// One fragment's bytes.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub(super) struct Partial {
     overlaps: usize,
     spoiled: Option<Aside>,
     pub(super) memory: usize,
+    /// The frames that the pieces came in, where they are wanted.
+    kept: Vec<Kept>,
 }
 
 /// Why a fragment is not kept.
@@ -68,6 +71,7 @@ impl Partial {
             overlaps: 0,
             spoiled: None,
             memory: DATAGRAM_COST,
+            kept: Vec::new(),
         }
     }
 
@@ -102,6 +106,12 @@ impl Partial {
         let piece = Piece { bytes: fragment.bytes.into(), length, more: fragment.more };
         self.pieces.insert((start, self.pieces.len()), piece);
         Ok(())
+    }
+
+    /// Keeps the frames that a piece came in.
+    pub(super) fn keep(&mut self, frames: Vec<Kept>) {
+        self.memory = frames.iter().fold(self.memory, |sum, frame| sum.saturating_add(frame.size()));
+        self.kept.extend(frames);
     }
 
     /// There is one end, and nothing lies beyond it.
@@ -139,14 +149,15 @@ impl Partial {
         pieces.into_iter().any(|((at, _), piece)| at.saturating_add(piece.length) > start)
     }
 
-    /// Lets go of everything; how many frames that was. What still comes of the datagram meets the same end.
-    pub(super) fn spoil(&mut self, aside: Aside) -> usize {
+    /// Lets go of everything; how many frames that was, and which. What still comes of the datagram meets the
+    /// same end.
+    pub(super) fn spoil(&mut self, aside: Aside) -> (usize, Vec<Kept>) {
         let frames = self.pieces.len();
         self.pieces = BTreeMap::new();
         self.held = 0;
         self.memory = DATAGRAM_COST;
         self.spoiled = Some(aside);
-        frames
+        (frames, std::mem::take(&mut self.kept))
     }
 
     pub(super) fn is_whole(&self) -> bool {
@@ -177,6 +188,6 @@ impl Partial {
             cut = end.saturating_sub(payload.len());
         }
         let (frames, overlaps) = (self.pieces.len(), self.overlaps);
-        Datagram { carrier: self.carrier, payload, cut, incomplete, frames, overlaps }
+        Datagram { carrier: self.carrier, payload, cut, incomplete, frames, overlaps, kept: self.kept }
     }
 }

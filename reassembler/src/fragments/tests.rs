@@ -63,7 +63,7 @@ fn add_cut(fragments: &mut Fragments, packet: &[u8], cut: usize, now: Timestamp)
     let captured = &packet[..packet.len() - cut];
     let mut opened = DECODER.open(LinkType::from_number(RAW), captured, packet.len().try_into().unwrap());
     opened.segment().unwrap_err();
-    fragments.add(&opened.fragment().unwrap(), now)
+    fragments.add(&opened.fragment().unwrap(), now, Vec::new())
 }
 
 fn add(fragments: &mut Fragments, packet: &[u8]) -> Outcome {
@@ -76,7 +76,7 @@ fn whole(outcome: Outcome) -> Datagram {
 }
 
 fn aside(outcome: &Outcome) -> (Aside, usize) {
-    let Outcome::Aside(aside, frames) = outcome else { panic!("{outcome:?}") };
+    let Outcome::Aside(aside, frames, _) = outcome else { panic!("{outcome:?}") };
     (*aside, *frames)
 }
 
@@ -222,7 +222,7 @@ fn floods_stay_within_the_bounds() {
     for number in 0..60_000_u32 {
         let id = u16::try_from(number % 50_000).unwrap();
         let length = if number % 3 == 0 { 8 } else { 1400 };
-        if let Outcome::Aside(_, count) =
+        if let Outcome::Aside(_, count, _) =
             add(&mut fragments, &packet(V4, id, usize::from(id % 7) * 8, true, &numbers(length)))
         {
             frames += count;
@@ -319,7 +319,7 @@ proptest! {
             overlapped |= fresh < count;
             match add(&mut fragments, &packet(V6, 1, start * 8, !last, &vec![fill; count * 8])) {
                 Outcome::Kept => {}
-                Outcome::Aside(_, frames) => left += frames,
+                Outcome::Aside(_, frames, _) => left += frames,
                 Outcome::Whole(datagram) => {
                     prop_assert!(!overlapped);
                     prop_assert_eq!(datagram.payload.len(), covered.len() * 8);

@@ -297,6 +297,7 @@ impl Output {
                 FromReassembler::Print(_)
                 | FromReassembler::Gap { .. }
                 | FromReassembler::Arrival(_)
+                | FromReassembler::Medium(_)
                 | FromReassembler::Packet { .. }
                 | FromReassembler::Unprocessed(_)
                 | FromReassembler::Count => panic!("the plan does not ask for {message:?}"),

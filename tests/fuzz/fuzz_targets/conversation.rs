@@ -53,6 +53,7 @@ impl Sink for Strict {
             }
             // The plan asks for none of these.
             FromReassembler::Arrival(_)
+            | FromReassembler::Medium(_)
             | FromReassembler::Packet { .. }
             | FromReassembler::Unprocessed(_)
             | FromReassembler::Count => panic!("not wanted: {message:?}"),

@@ -6,17 +6,22 @@ use std::net::IpAddr;
 use proto::flow::{FlowClose, FlowEnding, Missing, MissingRun};
 
 use super::xml::Xml;
+use crate::digest::Named;
 use crate::flow::Flow;
 use crate::name::{iso8601, mac};
 
 /// A `<fileobject>`. Without `close` the run broke off before the flow's end.
-pub fn fileobject(prefix: &str, flow: &Flow, close: Option<&FlowClose>) -> Vec<u8> {
+pub fn fileobject(prefix: &str, flow: &Flow, close: Option<&FlowClose>, digests: &[Named]) -> Vec<u8> {
     let mut xml = Xml::new(2);
     xml.start("fileobject", &[]);
     if let Some(name) = &flow.name {
         xml.element("filename", &format!("{prefix}{name}"));
     }
-    let size = close.map_or(flow.stream_length, |close| close.size);
+    let size = match (&flow.savefile, close) {
+        (Some(_), _) => flow.file_length,
+        (None, Some(close)) => close.size,
+        (None, None) => flow.stream_length,
+    };
     xml.element("filesize", &size.to_string());
     let mut attributes = known_at_the_beginning(flow, close);
     if let Some(close) = close {
@@ -26,6 +31,9 @@ pub fn fileobject(prefix: &str, flow: &Flow, close: Option<&FlowClose>) -> Vec<u
     xml.empty("tcpflow", &borrowed(&attributes));
     if let Some(close) = close {
         missing_runs(&mut xml, &close.missing_runs);
+    }
+    for (name, digest) in digests {
+        xml.element_with("hashdigest", &[("type", name)], digest);
     }
     xml.end("fileobject");
     xml.into_bytes()
@@ -84,6 +92,8 @@ fn ours(flow: &Flow, close: Option<&FlowClose>) -> Attributes {
         None => Some("interrupted"),
     };
     attributes.extend(ending.map(|ending| ("ending", ending.to_owned())));
+    let index_fault = flow.index.as_ref().and_then(|index| index.fault);
+    attributes.extend(index_fault.map(|fault| ("index_truncated", fault.reason().to_owned())));
     attributes.extend(flow.fault.map(|fault| ("truncated", fault.reason().to_owned())));
     attributes
 }

@@ -11,8 +11,9 @@ use std::os::fd::OwnedFd;
 use nix::errno::Errno;
 use proto::flow::{FlowClose, Totals};
 
+use crate::digest::Named;
 use crate::flow::Flow;
-use crate::store::Sums;
+use crate::sums::Sums;
 pub use head::head;
 use sink::Sink;
 pub use summary::Run;
@@ -36,8 +37,8 @@ impl Report {
     }
 
     /// Adds a flow that ended; `close` is unknown if the reassembler died before it said more.
-    pub fn flow(&mut self, flow: &Flow, close: Option<&FlowClose>) {
-        self.sink.push(&fileobject::fileobject(&self.prefix, flow, close));
+    pub fn flow(&mut self, flow: &Flow, close: Option<&FlowClose>, digests: &[Named]) {
+        self.sink.push(&fileobject::fileobject(&self.prefix, flow, close, digests));
         if self.sink.pending() >= FLUSH_AT.saturating_mul(4) {
             self.sink.flush();
         }

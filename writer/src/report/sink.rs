@@ -8,9 +8,9 @@
 use std::os::fd::OwnedFd;
 
 use nix::errno::Errno;
-use nix::unistd::{ftruncate, write};
+use nix::unistd::ftruncate;
 
-use crate::contents;
+use crate::contents::{self, write_at, write_on};
 
 /// Spaces after the tail: enough for all that follows the last flow.
 const RESERVE: usize = 24 * 1024;
@@ -111,19 +111,4 @@ impl Sink {
             let _ = ftruncate(&self.file, end);
         }
     }
-}
-
-fn write_at(file: &OwnedFd, bytes: &[u8], offset: u64) -> Result<(), Errno> {
-    contents::write(file, &mut [std::io::IoSlice::new(bytes)], offset)
-}
-
-fn write_on(file: &OwnedFd, mut bytes: &[u8]) -> Result<(), Errno> {
-    while !bytes.is_empty() {
-        match write(file, bytes) {
-            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
-            Err(Errno::EINTR) => {}
-            Err(errno) => return Err(errno),
-        }
-    }
-    Ok(())
 }

@@ -11,7 +11,7 @@ use proto::flow::{Count, HoleTotals, Totals};
 use proto::frame::SavefileDrops;
 
 use super::xml::Xml;
-use crate::store::Sums;
+use crate::sums::{Books, Sums};
 
 /// What is known of the run beside what was counted.
 pub struct Run {
@@ -108,14 +108,20 @@ fn conservation(xml: &mut Xml, totals: &Totals, sums: &Sums) {
     aside(xml, &totals.frames_aside);
     xml.end("frames");
     let [payload, received, written] =
-        [totals.payload, sums.received, sums.written].map(|count| count.to_string());
+        [totals.payload, sums.payload.received, sums.payload.written].map(|count| count.to_string());
     let byte_sums = [("captured", payload.as_str()), ("relayed", &received), ("written", &written)];
     xml.start("payload", &byte_sums);
     aside(xml, &totals.payload_aside);
-    for (reason, bytes) in &sums.aside {
-        xml.empty("aside", &[("reason", reason), ("count", &bytes.to_string())]);
-    }
+    aside_here(xml, &sums.payload);
     xml.end("payload");
+    for (name, books) in [("packets", &sums.kept), ("unprocessed", &sums.unprocessed)] {
+        if books.received > 0 {
+            let [received, written] = [books.received, books.written].map(|count| count.to_string());
+            xml.start(name, &[("relayed", &received), ("written", &written)]);
+            aside_here(xml, books);
+            xml.end(name);
+        }
+    }
     xml.end("conservation");
 }
 
@@ -137,6 +143,12 @@ fn savefile_drops(xml: &mut Xml, drops: &SavefileDrops) {
 fn aside(xml: &mut Xml, counts: &[Count]) {
     for Count { reason, count } in counts {
         xml.empty("aside", &[("reason", reason.as_str()), ("count", &count.to_string())]);
+    }
+}
+
+fn aside_here(xml: &mut Xml, books: &Books) {
+    for (reason, count) in &books.aside {
+        xml.empty("aside", &[("reason", reason), ("count", &count.to_string())]);
     }
 }
 

@@ -69,9 +69,10 @@ fn settings(matches: &ArgMatches, command_line: String) -> Result<Settings, Erro
     if scanners.post_processing && !naming.store {
         return Err(Error::Plain("ERROR: post_processing currently requires storing output.".into()));
     }
-    let console = console(matches);
-    let digest = naming.digest || scanners.runs(Scanner::Md5);
     let packets = matches.get_flag("packets");
+    // As in tcpflow: where packets are kept, nothing is printed.
+    let console = if packets { None } else { console(matches) };
+    let digest = naming.digest || scanners.runs(Scanner::Md5);
     let report = matches.get_one::<PathBuf>("report").cloned();
     let debug = if matches.get_flag("verbose") { 10 } else { number(matches, "debug").unwrap_or(DEBUG) };
     let max_skip = number(matches, "max-skip").unwrap_or(MAX_SKIP);
@@ -86,7 +87,7 @@ fn settings(matches: &ArgMatches, command_line: String) -> Result<Settings, Erro
         demultiplex: scanners.runs(Scanner::Tcpdemux),
         store: naming.store && console.is_none() && !packets,
         packets,
-        index: matches.get_flag("index") && naming.store && console.is_none(),
+        index: matches.get_flag("index") && naming.store && console.is_none() && !packets,
         unprocessed: matches.get_one::<PathBuf>("write").cloned(),
         digests: if digest { set.digests } else { Vec::new() },
         console,

@@ -1,0 +1,107 @@
+//! What became of everything that was to be stored.
+
+use std::collections::BTreeMap;
+
+use crate::flow::Fault;
+
+/// What came of one kind, and what became of it: `received` = `written` + the sum of `aside`.
+#[derive(Debug, Default)]
+pub struct Books {
+    /// How much came.
+    pub received: u64,
+    /// How much was written.
+    pub written: u64,
+    /// How much was not, by reason.
+    pub aside: BTreeMap<&'static str, u64>,
+}
+
+impl Books {
+    /// So much came.
+    pub fn receive(&mut self, count: u64) {
+        self.received = self.received.saturating_add(count);
+    }
+
+    /// So much of it was written.
+    pub fn write(&mut self, count: u64) {
+        self.written = self.written.saturating_add(count);
+    }
+
+    /// So much of it was not.
+    pub fn set_aside(&mut self, reason: &'static str, count: u64) {
+        if count > 0 {
+            let sum = self.aside.entry(reason).or_default();
+            *sum = sum.saturating_add(count);
+        }
+    }
+}
+
+/// What could not be done in full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Failure {
+    /// A flow file.
+    Flow,
+    /// The index of a flow file.
+    Index,
+    /// The digest of a flow file.
+    Digest,
+    /// The savefile of `-w`.
+    Unprocessed,
+}
+
+/// What became of a run.
+#[derive(Debug, Default)]
+pub struct Sums {
+    /// Packets of all flows that ended. A packet that belongs to none, such as the last acknowledgement of
+    /// a connection, is in no flow's count.
+    pub packets: u64,
+    /// Payload, in bytes.
+    pub payload: Books,
+    /// Packets of flows, where these are kept.
+    pub kept: Books,
+    /// Frames that were not processed, where these are kept.
+    pub unprocessed: Books,
+    /// Flow files made.
+    pub files: u64,
+    /// Those of them that lie in the output directory itself.
+    pub side_by_side: u64,
+    /// The most files open at once.
+    pub open_files: usize,
+    /// What could not be done in full, and how often.
+    failures: BTreeMap<Failure, u64>,
+    /// What the user is to be told of now.
+    notices: Vec<String>,
+}
+
+impl Sums {
+    /// Something could not be done in full with what is called `name`. The first of a kind is told at once.
+    pub fn fail(&mut self, failure: Failure, name: &str, fault: Fault) {
+        let count = self.failures.entry(failure).or_default();
+        *count = count.saturating_add(1);
+        if *count > 1 {
+            return;
+        }
+        let reason = fault.0.desc();
+        self.notices.push(match failure {
+            Failure::Flow => format!("cannot store {name} in full: {reason}"),
+            Failure::Index => format!("cannot store the index of {name} in full: {reason}"),
+            Failure::Digest => format!("cannot make the digest of {name}: {reason}"),
+            Failure::Unprocessed => format!("{name}: cannot store packets in full: {reason}"),
+        });
+    }
+
+    /// What the user is to be told of now.
+    pub fn notices(&mut self) -> impl Iterator<Item = String> {
+        self.notices.drain(..)
+    }
+
+    /// What the user is to be told in the end if something failed, a line for each kind.
+    pub fn failures(&self) -> Vec<String> {
+        let line = |(failure, count): (&Failure, &u64)| match failure {
+            Failure::Flow => format!("{count} flows could not be stored in full"),
+            Failure::Index => format!("{count} indexes could not be stored in full"),
+            Failure::Digest => format!("{count} files have no digest"),
+            Failure::Unprocessed => "packets that were not processed could not be stored in full".to_owned(),
+        };
+        self.failures.iter().map(line).collect()
+    }
+}
