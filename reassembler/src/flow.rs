@@ -203,6 +203,7 @@ impl Flow {
     ) -> Result<(), Error> {
         let mut offset = self.sequence.offset(first_byte(segment));
         let distance = self.sequence.distance(first_byte(segment));
+        outlet.arrived(self.id, u64::try_from(offset).unwrap_or(0), segment.payload)?;
         if distance == -1 && length(segment) == 1 {
             outlet.ledger.payload_aside("keep_alive", segment.payload.len());
             return Ok(());
@@ -223,7 +224,6 @@ impl Flow {
         let end = offset.saturating_add(i64::from(length(segment)));
         let start = u64::try_from(offset).unwrap_or(0);
         let lawful = before == 0 && !segment.syn;
-        outlet.arrived(self.id, start, payload)?;
         self.send(start, payload, lawful, outlet)?;
         outlet.arrival(self.id, start, payload, time)?;
         let end = u64::try_from(end).unwrap_or(0);

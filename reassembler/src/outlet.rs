@@ -148,7 +148,7 @@ impl<S: Sink> Outlet<S> {
 
     /// What becomes of payload that goes into no file.
     fn unstored(&self) -> &'static str {
-        if self.wanted.console.is_some() { "printed" } else { "not_stored" }
+        if self.wanted.console.is_some() { "console" } else { "not_stored" }
     }
 
     /// Tells that all bytes of a flow move towards its end.

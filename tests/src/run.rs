@@ -225,6 +225,12 @@ impl Running {
         stdin.flush().unwrap();
     }
 
+    /// What it has printed on stdout so far.
+    #[must_use]
+    pub fn printed(&self) -> String {
+        self.stdout.text()
+    }
+
     /// Waits until it has said this on stderr.
     pub fn wait_for(&mut self, words: &str) {
         let what = format!("{words:?} on stderr of {}", self.shown);
@@ -254,7 +260,9 @@ impl Running {
             std::thread::sleep(Duration::from_millis(1));
         };
         let took = self.started.elapsed();
-        Outcome { status, stdout: self.stdout.finish(), stderr: self.stderr.finish(), took }
+        let (stdout, stderr) = (self.stdout.finish(), self.stderr.finish());
+        let output = self.stdout.bytes();
+        Outcome { status, stdout, output, stderr, took }
     }
 }
 
@@ -272,6 +280,8 @@ pub struct Outcome {
     status: ExitStatus,
     /// Its standard output.
     pub stdout: String,
+    /// The same as it came.
+    pub output: Vec<u8>,
     /// Its standard error.
     pub stderr: String,
     /// How long it ran.
@@ -321,7 +331,11 @@ impl Collector {
     }
 
     fn text(&self) -> String {
-        String::from_utf8_lossy(&self.text.lock().unwrap()).into_owned()
+        String::from_utf8_lossy(&self.bytes()).into_owned()
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        self.text.lock().unwrap().clone()
     }
 
     fn finish(&mut self) -> String {

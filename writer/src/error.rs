@@ -35,6 +35,17 @@ pub enum Error {
         /// What the kernel said.
         errno: Errno,
     },
+    /// The semaphore of `-L` cannot be had.
+    #[error("cannot open semaphore {name}: {}", errno.desc())]
+    Semaphore {
+        /// Its name.
+        name: String,
+        /// What the system said; ENOSYS where no file system for shared memory is mounted.
+        errno: Errno,
+    },
+    /// Flows cannot be printed.
+    #[error("standard output: {}", .0.desc())]
+    Console(Errno),
     /// Another process could not begin, or this one was not confined as it has to be.
     #[error("the run ended before it began")]
     NotBegun,

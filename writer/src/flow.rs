@@ -3,6 +3,7 @@
 use nix::errno::Errno;
 use proto::flow::FlowOpen;
 
+use crate::console::Shown;
 use crate::digest::Digests;
 use crate::savefile::Format;
 
@@ -21,6 +22,8 @@ pub struct Flow {
     pub conflicts: u64,
     /// Bytes in which they differed.
     pub conflicting: u64,
+    /// What was printed of it.
+    pub shown: Option<Box<Shown>>,
     /// Why its file is not whole.
     pub fault: Option<Fault>,
     /// Its index, once there is one.
@@ -41,6 +44,7 @@ impl Flow {
             stream_length: 0,
             conflicts: 0,
             conflicting: 0,
+            shown: None,
             fault: None,
             index: None,
             savefile: None,

@@ -1,7 +1,7 @@
 //! `tcpflow-writer`: makes flow files and the report, in one directory and nowhere else.
-#![forbid(unsafe_code)]
 
 mod batch;
+mod console;
 mod contents;
 mod counter;
 mod digest;
@@ -17,6 +17,7 @@ mod savefile;
 mod session;
 mod store;
 mod sums;
+mod sys;
 mod table;
 mod unprocessed;
 

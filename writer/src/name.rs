@@ -7,6 +7,11 @@ use proto::flow::FlowOpen;
 use proto::template::{Field, Part, Template};
 use proto::time::Timestamp;
 
+/// What goes before the names of flows where they are shown: the output directory, as the user named it.
+pub fn prefix(output: &[u8]) -> Vec<u8> {
+    if output == b"." { Vec::new() } else { [output, b"/"].concat() }
+}
+
 /// The name of `flow` beneath the output directory, with this connection counter.
 pub fn render(template: &Template, flow: &FlowOpen, counter: u64) -> String {
     let mut name = String::with_capacity(64);

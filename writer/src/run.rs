@@ -5,13 +5,14 @@ use std::time::Instant;
 
 use nix::fcntl::{FcntlArg, fcntl};
 use policy::channel::{self, Receiver};
-use policy::manifest::{DATA_IN, OUTPUT, REPORT, UNPROCESSED};
+use policy::manifest::{CONSOLE, DATA_IN, OUTPUT, REPORT, UNPROCESSED};
 use policy::role::{Control, Done};
 use policy::{Role, sandbox};
 use proto::flow::FromReassembler;
 use proto::plan::{Plan, ReportPlace, ReportPlan, WriterPlan};
 use proto::template::Template;
 
+use crate::console::Console;
 use crate::directory::Directory;
 use crate::error::Error;
 use crate::report::{self, Report, Run};
@@ -29,6 +30,10 @@ pub fn run(control: &Control) -> Result<Done, Error> {
     let prepared = Prepared::new(plan.report.as_ref())?;
     let unprocessed = plan.unprocessed.then(|| adopt(UNPROCESSED).map(Unprocessed::new)).transpose()?;
     let template = Template::parse(&plan.template).map_err(|e| Error::Template(plan.template.clone(), e))?;
+    let console = match plan.console {
+        Some(_) => Console::new(&plan, &template, adopt(CONSOLE)?)?,
+        None => None,
+    };
     let store = Store::new(directory, template, &plan);
     // Made before confinement: hash tables ask the kernel for random numbers once.
     let table = Table::default();
@@ -37,6 +42,7 @@ pub fn run(control: &Control) -> Result<Done, Error> {
     let report = begin_report(&plan, &store, prepared)?;
     let mut session = Session::new(table, store, control)
         .with_report(report)
+        .with_console(console)
         .with_unprocessed(unprocessed)
         .with_warning(plan.warn_of_many_files);
     let (roles, ended) = match control.ready(layers) {
@@ -89,7 +95,7 @@ fn begin_report(
         (ReportPlace::Descriptor, None) => return Err(Error::Plan),
     };
     opened
-        .and_then(|(file, appending)| Report::begin(file, appending, prepared.head, &output))
+        .and_then(|(file, appending)| Report::begin(file, appending, prepared.head, &plan.output))
         .map(Some)
         .map_err(|errno| Error::Report { name, errno })
 }

@@ -12,6 +12,7 @@ use proto::frame::Ending;
 use proto::limits::BATCH_PAYLOAD;
 
 use crate::batch::Pending;
+use crate::console::Console;
 use crate::error::Error;
 use crate::open_files::{FileId, Kind};
 use crate::report::{Report, Run};
@@ -33,6 +34,7 @@ pub struct Session<'a> {
     table: Table,
     store: Store,
     report: Option<Report>,
+    console: Option<Console>,
     /// Where frames go that were not processed.
     unprocessed: Option<Unprocessed>,
     /// What packets that come were captured on.
@@ -51,6 +53,7 @@ impl<'a> Session<'a> {
             table,
             store,
             report: None,
+            console: None,
             unprocessed: None,
             medium: None,
             warn_of_many_files: false,
@@ -63,6 +66,11 @@ impl<'a> Session<'a> {
     /// Makes this report.
     pub fn with_report(self, report: Option<Report>) -> Self {
         Self { report, ..self }
+    }
+
+    /// Prints on this console.
+    pub fn with_console(self, console: Option<Console>) -> Self {
+        Self { console, ..self }
     }
 
     /// Keeps frames that were not processed.
@@ -109,6 +117,9 @@ impl<'a> Session<'a> {
         }
         self.flush_unprocessed();
         self.tell();
+        if let Some(console) = &mut self.console {
+            console.flush()?;
+        }
         result.map(|()| payload).map_err(Error::from)
     }
 
@@ -134,7 +145,16 @@ impl<'a> Session<'a> {
                 self.control.counts(self.store.counts());
                 Ok(())
             }
-            FromReassembler::Print(_) | FromReassembler::Gap { .. } => Err(NOT_WANTED),
+            FromReassembler::Print(span) => {
+                let console = self.console.as_mut().ok_or(NOT_WANTED)?;
+                console.print(self.table.get(span.flow)?, bytes, self.control);
+                Ok(())
+            }
+            FromReassembler::Gap { flow, length, .. } => {
+                let console = self.console.as_mut().ok_or(NOT_WANTED)?;
+                console.gap(self.table.get(flow)?, length, self.control);
+                Ok(())
+            }
             FromReassembler::Arrival(arrival) => self.arrival(&arrival, pending),
             FromReassembler::Medium(medium) => self.medium(medium),
             FromReassembler::Packet { flow, packet } => self.packet(flow, &packet, bytes, pending),
@@ -262,6 +282,9 @@ impl<'a> Session<'a> {
             (None, Ending::Complete | Ending::Stopped) => None,
         };
         let mut done = Done::Fully;
+        if let Some(console) = &self.console {
+            console.tell_of_gaps(self.control);
+        }
         for line in self.store.sums.failures() {
             self.control.notice(Level::Error, &line);
             done = Done::InPart;

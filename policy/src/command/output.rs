@@ -40,7 +40,11 @@ pub struct Places {
 /// Opens the output directory, made if missing, and the report.
 pub fn prepare(settings: &Settings, identities: &Identities) -> Result<Places, Error> {
     let base = Base::of(settings)?;
-    let (directory, made) = base.output_directory(&settings.output)?;
+    let (directory, made) = if fills_directory(settings) {
+        base.output_directory(&settings.output)?
+    } else {
+        (base.any_directory(&settings.output)?, false)
+    };
     let status = fstat(&directory).map_err(|e| told(&settings.output, e))?;
     let mut writer = identities.writer;
     if made {
@@ -65,6 +69,12 @@ pub fn prepare(settings: &Settings, identities: &Identities) -> Result<Places, E
         tell::line(&format!("dropped privs to {user}"));
     }
     Ok(Places { directory, report, unprocessed, console, writer })
+}
+
+/// Whether this run makes anything in the output directory.
+fn fills_directory(settings: &Settings) -> bool {
+    let report = settings.report_enabled && settings.report.is_none();
+    settings.store || settings.packets || settings.index || report
 }
 
 /// The report's name as tcpflow shows it.
@@ -111,18 +121,31 @@ impl Base {
         Ok(Self { chroot: Some(opened), name: Some(name.clone()) })
     }
 
+    /// The directory, if it is there.
+    fn existing_directory(&self, path: &Path) -> Result<Option<OwnedFd>, Error> {
+        match self.open_directory(path) {
+            Ok(directory) => Ok(Some(directory)),
+            Err(Errno::ENOENT) => Ok(None),
+            Err(Errno::ENOTDIR) => {
+                Err(Error::Plain(format!("outdir is not a directory: {}", self.shown(path).display())))
+            }
+            Err(e) => Err(told(&self.shown(path), e)),
+        }
+    }
+
+    /// A directory for a writer that makes nothing in it: where there is none of that name, it is not made.
+    fn any_directory(&self, path: &Path) -> Result<OwnedFd, Error> {
+        if let Some(directory) = self.existing_directory(path)? {
+            return Ok(directory);
+        }
+        let here = Path::new(".");
+        self.open_directory(here).map_err(|e| told(&self.shown(here), e))
+    }
+
     /// The directory, and whether it had to be made.
     fn output_directory(&self, path: &Path) -> Result<(OwnedFd, bool), Error> {
-        match self.open_directory(path) {
-            Ok(directory) => return Ok((directory, false)),
-            Err(Errno::ENOENT) => {}
-            Err(Errno::ENOTDIR) => {
-                return Err(Error::Plain(format!(
-                    "outdir is not a directory: {}",
-                    self.shown(path).display()
-                )));
-            }
-            Err(e) => return Err(told(&self.shown(path), e)),
+        if let Some(directory) = self.existing_directory(path)? {
+            return Ok((directory, false));
         }
         let cannot =
             |e: Errno| Error::Plain(format!("cannot create {}: {}", self.shown(path).display(), e.desc()));

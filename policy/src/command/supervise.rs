@@ -171,6 +171,11 @@ impl Watch<'_> {
             }
         }
         let failed = !killed.is_empty() || !said.is_empty();
+        // That a neighbour is gone follows from what the neighbour says itself.
+        let follows = |line: &String| line.ends_with(&policy::channel::Error::Gone.to_string());
+        if !said.iter().all(follows) {
+            said.retain(|line| !follows(line));
+        }
         // Who was killed is the cause; what the others say of it comes after.
         for line in killed.iter().chain(&said) {
             tell::line(line);

@@ -13,6 +13,7 @@ use proto::flow::{FlowClose, Totals};
 
 use crate::digest::Named;
 use crate::flow::Flow;
+use crate::name::prefix;
 use crate::sums::Sums;
 pub use head::head;
 use sink::Sink;
@@ -30,9 +31,9 @@ pub struct Report {
 
 impl Report {
     /// Begins the report in `file`. `appending`: the descriptor writes at its end only.
-    pub fn begin(file: OwnedFd, appending: bool, head: Vec<u8>, output: &str) -> Result<Self, Errno> {
+    pub fn begin(file: OwnedFd, appending: bool, head: Vec<u8>, output: &[u8]) -> Result<Self, Errno> {
         let sink = Sink::begin(file, appending, head, &summary::tail())?;
-        let prefix = if output == "." { String::new() } else { format!("{output}/") };
+        let prefix = String::from_utf8_lossy(&prefix(output)).into_owned();
         Ok(Self { sink, prefix })
     }
 

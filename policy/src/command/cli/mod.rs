@@ -144,18 +144,18 @@ fn console(matches: &ArgMatches) -> Option<ConsolePlan> {
     if !flag("console") && !flag("console-only") {
         return None;
     }
-    let format = if flag("json") {
-        ConsoleFormat::Json
-    } else if flag("hex") {
+    let format = if flag("hex") {
         ConsoleFormat::Hex
-    } else if flag("binary") && !flag("strip") {
+    } else if flag("json") {
+        ConsoleFormat::Json
+    } else if flag("binary") {
         ConsoleFormat::Binary
     } else {
         ConsoleFormat::Text
     };
     Some(ConsolePlan {
         format,
-        names: !flag("console-only"),
+        names: !flag("console-only") && !flag("json"),
         newline: !flag("no-newline"),
         color: flag("color"),
         semaphore: text(matches, "lock"),
