@@ -4,6 +4,7 @@ use std::io::Read;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use tcpflow_tests::capture::{ETHERNET, Packet, pcap};
 use tcpflow_tests::cases;
 use tcpflow_tests::conversation::{Conversation, Flags, Link, Side};
@@ -36,10 +37,13 @@ fn main() -> ExitCode {
     all.extend(cases![&[Need::Root, Need::Ours("it writes a report")]; anyone_may_print_anywhere]);
     all.extend(cases![&[Need::Ours("it prints names as they are")]; a_name_gives_a_terminal_no_orders]);
     all.extend(cases![&[Need::Ours("it ends by SIGPIPE, and heeds no other error")];
-        a_reader_that_leaves_ends_the_run, a_full_disk_ends_the_run]);
+        a_reader_that_leaves_ends_the_run, a_full_disk_ends_the_run,
+        a_pipe_that_does_not_block_is_waited_for]);
     all.extend(cases![&[Need::Ours("it reads a pipe in blocks")]; what_comes_is_printed_at_once]);
     all.extend(cases![&[Need::Ours("Debian builds it without semaphores")];
         a_semaphore_keeps_others_of_its_kind_out, a_semaphore_that_cannot_be_is_refused]);
+    all.extend(cases![&[Need::Root, Need::Ours("Debian builds it without semaphores")];
+        a_semaphore_needs_a_place_to_be]);
     all.extend(cases![&[Need::Program("python3"), Need::Ours("Debian builds it without semaphores")];
         a_semaphore_is_shared_with_any_program, a_dead_holder_is_not_waited_for_forever]);
     all.extend(
@@ -345,6 +349,21 @@ fn a_full_disk_ends_the_run() {
     assert_eq!(String::from_utf8(outcome.stderr).unwrap(), told);
 }
 
+/// As when a shell's terminal was left non-blocking by another program.
+fn a_pipe_that_does_not_block_is_waited_for() {
+    let bench = Bench::new().file("in.pcap", &long());
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+    let mut command = Command::new(Subject::Ours.executable());
+    command.args(["-r", "in.pcap", "-C0"]).current_dir(bench.path()).stdout(writer);
+    let mut child = command.spawn().unwrap();
+    drop(command);
+    std::thread::sleep(Duration::from_millis(200));
+    let mut all = Vec::new();
+    reader.read_to_end(&mut all).unwrap();
+    assert_eq!((all.len(), child.wait().unwrap().code()), (500 * 30_000, Some(0)));
+}
+
 fn what_comes_is_printed_at_once() {
     let capture = exchange(b"hello", b"reply");
     let reply = pcap(ETHERNET, &Conversation::default().exchange(b"hello", b"reply").packets[..3]).len();
@@ -420,6 +439,14 @@ fn a_semaphore_that_cannot_be_is_refused() {
         let outcome = outcome.says(&format!("cannot open semaphore {name}: Invalid argument"));
         assert_eq!(outcome.stdout, "");
     }
+}
+
+fn a_semaphore_needs_a_place_to_be() {
+    let bench = Bench::new().file("in.pcap", &exchange(b"hello", b""));
+    let sealed = "mount -t tmpfs -o ro none /dev/shm && exec \"$@\"";
+    let run = bench.run(&["-r", "in.pcap", "-c", "-L", "any"]);
+    let outcome = run.after(&["unshare", "-m", "sh", "-c", sealed, "sh"]).finish().expect(1);
+    assert_eq!(outcome.says("cannot open semaphore any: Read-only file system").stdout, "");
 }
 
 /// Another program with the semaphore, which it opens by sem_open(3).

@@ -29,6 +29,27 @@ fn refused(reason: &str, send: impl Fn(&mut Rig)) {
 }
 
 #[test]
+fn what_the_plan_does_not_ask_for_is_refused() {
+    refused("does not ask for", |rig| {
+        rig.put(&FromReassembler::Print(span(0, 0, b"x")), b"x");
+    });
+    refused("does not ask for", |rig| {
+        rig.put(&FromReassembler::Gap { flow: FlowId(0), offset: 0, length: 1 }, b"");
+    });
+}
+
+#[test]
+fn a_pipe_in_place_of_the_report_is_refused() {
+    let place = tempfile::tempdir().unwrap();
+    let pipe = place.path().join("report.xml");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let _reader = std::fs::File::options().read(true).write(true).open(&pipe).unwrap();
+    let mut rig = Rig::spawn(place.path(), None, plan(), None);
+    let Some(FromRole::Failed(text)) = rig.receive() else { panic!("not refused") };
+    assert_eq!(text.as_str(), "cannot create out/report.xml: Illegal seek");
+}
+
+#[test]
 fn messages_out_of_order_are_refused() {
     refused("not open", |rig| {
         rig.data(7, 0, b"x");

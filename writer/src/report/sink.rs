@@ -5,10 +5,11 @@
 //! which XML allows there: room that is already on the disk, so that a full disk does not keep the report
 //! from being closed.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::unistd::ftruncate;
+use policy::manifest::REPORT;
 
 use crate::contents::{self, write_at, write_on};
 
@@ -69,7 +70,10 @@ impl Sink {
                     self.pending.clear();
                     self.fault = None;
                 }
-                Err(Errno::ESPIPE) if self.position == 0 => self.seekable = false,
+                // Only what `-X` names may be a pipe: on no other file is write(2) allowed.
+                Err(Errno::ESPIPE) if self.position == 0 && self.file.as_raw_fd() == REPORT => {
+                    self.seekable = false;
+                }
                 Err(errno) => {
                     self.fault = Some(errno);
                     // These places are on the disk already, so this can only shorten the file.
