@@ -5,6 +5,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::signal::{Signal, kill};
 use tcpflow_tests::capture::{ETHERNET, Packet, pcap};
 use tcpflow_tests::cases;
 use tcpflow_tests::conversation::{Conversation, Flags, Link, Side};
@@ -38,7 +39,8 @@ fn main() -> ExitCode {
     all.extend(cases![&[Need::Ours("it prints names as they are")]; a_name_gives_a_terminal_no_orders]);
     all.extend(cases![&[Need::Ours("it ends by SIGPIPE, and heeds no other error")];
         a_reader_that_leaves_ends_the_run, a_full_disk_ends_the_run,
-        a_pipe_that_does_not_block_is_waited_for]);
+        a_pipe_that_does_not_block_is_waited_for,
+        a_reader_that_sleeps_keeps_nobody]);
     all.extend(cases![&[Need::Ours("it reads a pipe in blocks")]; what_comes_is_printed_at_once]);
     all.extend(cases![&[Need::Ours("Debian builds it without semaphores")];
         a_semaphore_keeps_others_of_its_kind_out, a_semaphore_that_cannot_be_is_refused]);
@@ -364,6 +366,30 @@ fn a_pipe_that_does_not_block_is_waited_for() {
     assert_eq!((all.len(), child.wait().unwrap().code()), (500 * 30_000, Some(0)));
 }
 
+/// As a pager that nobody scrolls.
+fn a_reader_that_sleeps_keeps_nobody() {
+    for signals in [1, 2] {
+        let bench = Bench::new().file("in.pcap", &long());
+        let (_reader, writer) = std::io::pipe().unwrap();
+        let mut command = Command::new(Subject::Ours.executable());
+        command.args(["-r", "in.pcap", "-C"]).current_dir(bench.path()).stdout(writer).stderr(Stdio::piped());
+        let child = command.spawn().unwrap();
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+        std::thread::sleep(Duration::from_millis(500));
+        let begun = Instant::now();
+        for _ in 0..signals {
+            kill(pid, Signal::SIGINT).unwrap();
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        let outcome = child.wait_with_output().unwrap();
+        assert_eq!(outcome.status.code(), Some(1));
+        let told = String::from_utf8(outcome.stderr).unwrap();
+        assert!(told.contains("tcpflow-writer did not end and was killed"), "{told}");
+        let expected = if signals == 1 { 5..7 } else { 0..2 };
+        assert!(expected.contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+    }
+}
+
 fn what_comes_is_printed_at_once() {
     let capture = exchange(b"hello", b"reply");
     let reply = pcap(ETHERNET, &Conversation::default().exchange(b"hello", b"reply").packets[..3]).len();
@@ -525,6 +551,6 @@ fn live_a_hole_is_waited_for_a_second() {
     send(&other.packets);
     running.wait_until("what is beyond the hole", |running| running.printed() == "abc\nghi\n");
     running.wait_for("[3 bytes missing]");
-    running.signal(nix::sys::signal::Signal::SIGINT);
+    running.signal(Signal::SIGINT);
     let _ = running.wait().expect(0);
 }

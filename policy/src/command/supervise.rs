@@ -18,6 +18,10 @@ use super::tell;
 /// How long the others have to end in order once a role has died.
 const GRACE: Duration = Duration::from_millis(800);
 
+/// How long whoever reads standard output may take for what is on its way when the user ends the run: a
+/// pager that nobody looks at must not keep it for ever. A second signal ends it at once.
+const READER: Duration = Duration::from_secs(5);
+
 /// How a role's part in the run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Fate {
@@ -90,6 +94,11 @@ impl Watch<'_> {
     fn stop_in_order(&mut self) -> Result<(), Error> {
         if !self.stopped {
             tell::line("tcpflow: terminating orderly");
+        }
+        if self.settings.console.is_some() {
+            let left = if self.stopped { Duration::ZERO } else { READER };
+            let deadline = Instant::now().checked_add(left);
+            self.deadline = self.deadline.into_iter().chain(deadline).min();
         }
         self.stop()
     }
