@@ -107,6 +107,40 @@ pub fn pcap_as(order: Order, precision: Precision, link_type: u16, packets: &[Pa
     file
 }
 
+/// What a little-endian pcap file holds.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Savefile {
+    /// What the fractions of its timestamps are.
+    pub precision: Precision,
+    /// Its snap length.
+    pub snap_length: u32,
+    /// Its link type.
+    pub link_type: u32,
+    /// Its packets.
+    pub packets: Vec<Packet>,
+}
+
+/// Reads a little-endian pcap file, every byte of which must belong to something.
+#[must_use]
+pub fn read_pcap(file: &[u8]) -> Savefile {
+    let field = |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().unwrap());
+    let (precision, unit) = match field(0) {
+        0xa1b2_c3d4 => (Precision::Micro, 1000),
+        0xa1b2_3c4d => (Precision::Nano, 1),
+        magic => panic!("magic {magic:x}"),
+    };
+    assert_eq!((field(4), field(8), field(12)), (0x0004_0002, 0, 0), "version 2.4");
+    let (mut at, mut packets) = (PCAP_HEADER, Vec::new());
+    while at < file.len() {
+        let start = at + PCAP_RECORD;
+        let end = start + usize::try_from(field(at + 8)).unwrap();
+        let time = u64::from(field(at)) * 1_000_000_000 + u64::from(field(at + 4)) * unit;
+        packets.push(Packet { time, original: field(at + 12), bytes: file[start..end].to_vec() });
+        at = end;
+    }
+    Savefile { precision, snap_length: field(16), link_type: field(20), packets }
+}
+
 /// A pcapng file: one section, one interface of this link type with the default microseconds.
 #[must_use]
 pub fn pcapng(order: Order, link_type: u16, packets: &[Packet]) -> Vec<u8> {

@@ -112,6 +112,9 @@ pub fn assert_conserved(report: &Element) {
     assert_eq!(relayed, decoded + aside(frames), "{frames:?}");
     let payload = report.one("payload");
     assert_eq!(payload.number("captured"), payload.number("written") + aside(payload), "{payload:?}");
+    for kept in ["packets", "unprocessed"].into_iter().flat_map(|name| report.all(name)) {
+        assert_eq!(kept.number("relayed"), kept.number("written") + aside(kept), "{kept:?}");
+    }
 }
 
 /// How much of `<frames>` or `<payload>` was set aside, by reason.
