@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::process::{Command, ExitCode};
+use std::slice;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use nix::sys::signal::Signal;
@@ -44,9 +45,7 @@ fn ours_alone() -> Vec<Case> {
         a_flows_savefile_is_of_the_captures_kind, a_second_run_overwrites_no_packets];
     all.extend(cases![&[Need::Ours("it leaves flows that are kept so out of the report")]; kept_packets_are_reported]);
     all.extend(cases![&[Need::Ours("it puts both into one file")]; a_port_used_again_is_another_savefile]);
-    all.extend(
-        cases![&[Need::Ours("-w dies of nanoseconds, -K drops them")]; nanoseconds_are_kept],
-    );
+    all.extend(cases![&[Need::Ours("-w dies of nanoseconds, -K drops them")]; nanoseconds_are_kept]);
     all.extend(cases![&[Need::Ours("it drops what is not IP")]; what_is_not_ip_is_kept_too]);
     all.extend(
         cases![&[Need::Ours("it takes the first fragment for the packet")]; fragments_are_kept_as_they_came],
@@ -183,7 +182,8 @@ fn packets_leave_nothing_for_the_console() {
 fn what_is_not_tcp_goes_to_its_savefile() {
     let [udp, icmp, _, short] = other_packets();
     let exchange = Conversation::default().exchange(b"hello", b"reply").packets;
-    let packets = [&[udp.clone()], &exchange[..3], &[icmp.clone(), short.clone()], &exchange[3..]].concat();
+    let packets =
+        [slice::from_ref(&udp), &exchange[..3], &[icmp.clone(), short.clone()], &exchange[3..]].concat();
     let bench = run(&packets, &["-w", "rest.pcap"]);
     let rest = std::fs::read(bench.path().join("rest.pcap")).unwrap();
     assert_eq!(rest, pcap(ETHERNET, &[udp, icmp, short]), "every byte as in the capture");
@@ -197,7 +197,8 @@ fn an_empty_savefile_is_one_all_the_same() {
 
 fn packets_keep_the_times_they_were_captured_at() {
     let [udp, ..] = other_packets();
-    let packets = [&[udp.clone()], &Conversation::default().exchange(b"hello", b"").packets[..]].concat();
+    let packets =
+        [slice::from_ref(&udp), &Conversation::default().exchange(b"hello", b"").packets[..]].concat();
     let bench = run(&packets, &["-w", "rest.pcap", "-K", "-S", "tdelta=3600"]);
     assert_eq!(read_pcap(&std::fs::read(bench.path().join("rest.pcap")).unwrap()).packets, [udp]);
     let kept = read_pcap(&bench.flows("out")[&format!("{REQUEST}.pcap")].bytes);
@@ -300,17 +301,18 @@ fn kept_packets_are_reported() {
     let bench = run(&packets, &["-K", "-FM"]);
     let report = bench.report("out/report.xml");
     assert_conserved(&report);
-    assert_eq!(report.one("packets").number("written"), packets.len() as u64);
+    let count = |number: usize| u64::try_from(number).unwrap();
+    assert_eq!(report.one("packets").number("written"), count(packets.len()));
     let files = bench.flows("out");
     let stored: usize = files.values().map(|file| read_pcap(&file.bytes).packets.len()).sum();
     assert_eq!((stored, files.len()), (packets.len(), 4));
     for object in report.all("fileobject") {
         let name = object.one("filename").text.strip_prefix("out/").unwrap();
-        assert_eq!(object.one("filesize").count(), files[name].bytes.len() as u64);
+        assert_eq!(object.one("filesize").count(), count(files[name].bytes.len()));
         assert_eq!(object.one("hashdigest").text, digest("md5sum", &bench, name));
         assert_eq!(
             object.one("tcpflow").number("packets"),
-            read_pcap(&files[name].bytes).packets.len() as u64
+            count(read_pcap(&files[name].bytes).packets.len())
         );
     }
 }
@@ -366,7 +368,7 @@ fn fragments_are_kept_as_they_came() {
     let lost = fragment(2, [0, 3], &payload[24..]);
     let mut datagram = [fragment(3, [0, 3], &payload[24..]), fragment(3, [0x20, 0], &payload[..24])];
     datagram.iter_mut().for_each(|packet| packet.bytes[23] = 17);
-    let packets = [&talk.packets[..], &segment, &[lost.clone()], &datagram].concat();
+    let packets = [&talk.packets[..], &segment, slice::from_ref(&lost), &datagram].concat();
     let bench = run(&packets, &["-K", "-w", "rest.pcap"]);
     let kept = read_pcap(&bench.flows("out")[&format!("{REQUEST}.pcap")].bytes);
     assert_eq!(kept.packets[1..], segment, "every frame of the segment");

@@ -41,9 +41,9 @@ impl Directory {
         }
     }
 
-    /// Whether there is something of this name.
+    /// Whether there is something of this name that can be reached.
     pub fn has(&self, name: &str) -> bool {
-        !matches!(self.open(name, OFlag::O_PATH), Err(Errno::ENOENT | Errno::ENOTDIR))
+        self.open(name, OFlag::O_PATH).is_ok()
     }
 
     /// Opens a file that this run created.

@@ -105,3 +105,48 @@ impl Unprocessed {
 
 /// Why a packet is not in a savefile that has another link type.
 pub const OTHER_LINK: &str = "other_link_type";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proto::time::Timestamp;
+
+    const MEDIUM: Medium = Medium { link_type: 1, snap_length: 4, nanoseconds: false };
+
+    fn put(file: &mut Unprocessed, bytes: &[u8], books: &mut Books) {
+        let captured = u32::try_from(bytes.len()).unwrap();
+        let packet = RawPacket { time: Timestamp::new(1, 0), captured, original: captured };
+        file.frame(MEDIUM, &packet, bytes, books);
+    }
+
+    #[test]
+    fn the_snap_length_grows_before_and_after_it_is_written() {
+        for flush_first in [false, true] {
+            let place = tempfile::NamedTempFile::new().unwrap();
+            let mut file = Unprocessed::new(place.reopen().unwrap().into());
+            let mut books = Books::default();
+            put(&mut file, b"abcd", &mut books);
+            if flush_first {
+                file.flush(&mut books);
+            }
+            put(&mut file, b"abcdef", &mut books);
+            file.flush(&mut books);
+            let written = std::fs::read(place.path()).unwrap();
+            assert_eq!((written.len(), &written[16..20]), (24 + 2 * 16 + 10, &[6, 0, 0, 0][..]));
+            assert_eq!((books.received, books.written), (2, 2));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_counted() {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut file = Unprocessed::new(full.into());
+        let mut books = Books::default();
+        put(&mut file, b"abcd", &mut books);
+        file.flush(&mut books);
+        put(&mut file, b"abcd", &mut books);
+        file.flush(&mut books);
+        assert_eq!((books.received, books.written, books.aside.get("disk_full")), (2, 0, Some(&2)));
+        assert_eq!(file.fault(), Some(Fault(Errno::ENOSPC)));
+    }
+}

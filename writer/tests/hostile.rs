@@ -17,7 +17,43 @@ use std::os::unix::fs::symlink;
 
 use proto::control::FromRole;
 use proto::flow::{FlowId, FromReassembler};
-use rig::{Rig, close, open, plan, span, well_formed};
+use rig::{Rig, arrival, close, medium, open, packet, plan, span, well_formed};
+
+#[test]
+fn what_the_plan_does_not_ask_for_is_refused() {
+    const WHY: &str = "does not ask for";
+    refused(WHY, |rig| {
+        rig.put(&arrival(0, 0, 4), b"");
+    });
+    refused(WHY, |rig| {
+        rig.put(&medium(1), b"");
+    });
+    refused(WHY, |rig| {
+        rig.put(&FromReassembler::Packet { flow: FlowId(0), packet: packet(b"abcd") }, b"abcd");
+    });
+    refused(WHY, |rig| {
+        rig.put(&FromReassembler::Unprocessed(packet(b"abcd")), b"abcd");
+    });
+    refused("do not add up", |rig| {
+        let mut totals = rig.totals();
+        totals.unprocessed += 1;
+        rig.put(&close(0, 4), b"").put(&FromReassembler::End(Box::new(totals)), b"");
+    });
+}
+
+#[test]
+fn packets_need_a_link_and_a_flow() {
+    let mut packets = plan();
+    packets.store = false;
+    packets.packets = true;
+    let message = |flow| FromReassembler::Packet { flow: FlowId(flow), packet: packet(b"abcd") };
+    let mut rig = Rig::start(packets.clone());
+    rig.put(&open(0), b"").put(&message(0), b"abcd");
+    rig.finish().expect_failed("a link that was not told of");
+    let mut rig = Rig::start(packets);
+    rig.put(&open(0), b"").put(&medium(1), b"").put(&message(1), b"abcd");
+    rig.finish().expect_failed("not open");
+}
 
 /// What one hostile run sends after an honest flow.
 fn refused(reason: &str, send: impl Fn(&mut Rig)) {

@@ -1,4 +1,4 @@
-//! The whole reassembler, driven with a savefile and a byte after it that chooses settings: what it tells the writer obeys the protocol, stays within
+//! The whole reassembler, driven with a savefile and two bytes after it that choose settings: what it tells the writer obeys the protocol, stays within
 //! what was captured, and its sums add up.
 #![no_main]
 
@@ -22,6 +22,8 @@ struct Strict {
     open: BTreeMap<FlowId, u64>,
     next: u64,
     stored: u64,
+    unprocessed: u64,
+    medium: bool,
     ended: bool,
 }
 
@@ -51,19 +53,28 @@ impl Sink for Strict {
             FromReassembler::Print(Span { flow, .. }) | FromReassembler::Gap { flow, .. } => {
                 assert!(self.open.contains_key(flow), "an open flow");
             }
-            // The plan asks for none of these.
-            FromReassembler::Arrival(_)
-            | FromReassembler::Medium(_)
-            | FromReassembler::Packet { .. }
-            | FromReassembler::Unprocessed(_)
-            | FromReassembler::Count => panic!("not wanted: {message:?}"),
+            FromReassembler::Arrival(arrival) => {
+                let end = self.open.get(&arrival.flow).expect("an open flow");
+                assert!(arrival.offset <= *end, "it was stored, or its hole is given up");
+            }
+            FromReassembler::Medium(_) => self.medium = true,
+            FromReassembler::Packet { flow, .. } => {
+                assert!(self.medium && self.open.contains_key(flow), "an open flow, and a link");
+            }
+            FromReassembler::Unprocessed(_) => {
+                assert!(self.medium, "a link");
+                self.unprocessed += 1;
+            }
+            // No plan here asks for these.
+            FromReassembler::Count => panic!("not wanted: {message:?}"),
             FromReassembler::Close(close) => {
                 let end = self.open.remove(&close.flow).expect("an open flow");
                 assert!(end <= close.size, "no byte lies after the end");
             }
             FromReassembler::End(totals) => {
                 assert!(self.open.is_empty(), "all flows are closed before the end");
-                assert_eq!((totals.stored, totals.flows), (self.stored, self.next));
+                let came = (self.stored, self.next, self.unprocessed);
+                assert_eq!((totals.stored, totals.flows, totals.unprocessed), came);
                 self.ended = true;
             }
         }
@@ -71,12 +82,12 @@ impl Sink for Strict {
     }
 }
 
-fn plan(choice: u8) -> ReassemblerPlan {
+fn plan(choice: u16) -> ReassemblerPlan {
     let limits = Limits { address_space: None, open_files: None, file_size: None };
     ReassemblerPlan {
         confinement: Confinement { mode: SandboxMode::Off, identity: None, limits },
         max_skip: if choice & 1 == 0 { 16 << 20 } else { 100 },
-        max_hole: if choice & 64 == 0 { 64 << 20 } else { 0 },
+        max_hole: if choice & 1024 == 0 { 64 << 20 } else { 0 },
         overlap: if choice & 2 == 0 { Overlap::First } else { Overlap::Last },
         time_delta: 0,
         tcp_timeout: u64::from(choice & 4),
@@ -87,22 +98,22 @@ fn plan(choice: u8) -> ReassemblerPlan {
         separation: if choice & 32 == 0 { Separation::Tunnel } else { Separation::Addresses },
         wanted: Wanted {
             flows: true,
-            data: true,
-            console: match choice >> 6 {
-                0 => None,
-                1 => Some(Order::Arrival),
+            data: choice & 128 == 0,
+            console: match choice >> 8 & 3 {
+                0 | 1 => None,
+                2 => Some(Order::Arrival),
                 _ => Some(Order::Stream),
             },
-            index: false,
-            packets: false,
-            unprocessed: false,
+            index: choice & 192 == 64,
+            packets: choice & 128 != 0,
+            unprocessed: choice & 64 != 0,
         },
     }
 }
 
 fuzz_target!(|input: &[u8]| {
-    let Some((choice, bytes)) = input.split_last() else { return };
-    let mut conversation = Conversation::new(&plan(*choice), Strict::default());
+    let Some((bytes, choice)) = input.split_last_chunk::<2>() else { return };
+    let mut conversation = Conversation::new(&plan(u16::from_le_bytes(*choice)), Strict::default());
     let mut frames = 0;
     let mut hear = |message, payload: &[u8]| conversation.hear(message, payload, &mut |_, _| {}).unwrap();
     hear(FromCapture::Input { name: Text::cut("fuzz"), completing: false }, &[]);

@@ -142,6 +142,9 @@ impl Store {
 
     /// Writes at the end of a file; gives its new length.
     fn append(&mut self, flow: &Flow, kind: Kind, length: u64, growth: &Growth) -> Result<u64, Errno> {
+        if growth.bytes.is_empty() {
+            return Ok(length);
+        }
         let file = self.file_of(flow, kind)?;
         match contents::write_at(file, &growth.bytes, length) {
             Ok(()) => Ok(length.saturating_add(contents::length(growth.bytes.len()))),

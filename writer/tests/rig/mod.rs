@@ -13,7 +13,10 @@ use nix::sys::socket::{
 use policy::manifest::{CONTROL, DATA_IN, OUTPUT, REPORT};
 use proto::batch::Outgoing;
 use proto::control::{self, FromRole, ToRole};
-use proto::flow::{FlowClose, FlowEnding, FlowId, FlowKey, FlowOpen, FromReassembler, Missing, Span, Totals};
+use proto::flow::{
+    Arrival, FlowClose, FlowEnding, FlowId, FlowKey, FlowOpen, FromReassembler, Medium, Missing, RawPacket,
+    Span, Totals,
+};
 use proto::frame::Ending;
 use proto::plan::{Confinement, Limits, Plan, ReportPlace, ReportPlan, SandboxMode, WriterPlan};
 use proto::text::Text;
@@ -89,6 +92,20 @@ pub fn open_from(number: u64, port: u16) -> FromReassembler {
         start: Timestamp::new(1_223_315_694, 796_605_000),
         client: true,
     })
+}
+
+/// Ethernet, in microseconds.
+pub fn medium(link_type: u32) -> FromReassembler {
+    FromReassembler::Medium(Medium { link_type, snap_length: 4, nanoseconds: false })
+}
+
+pub fn packet(bytes: &[u8]) -> RawPacket {
+    let captured = u32::try_from(bytes.len()).unwrap();
+    RawPacket { time: Timestamp::new(1, 2000), captured, original: 1500 }
+}
+
+pub fn arrival(flow: u64, offset: u64, length: u32) -> FromReassembler {
+    FromReassembler::Arrival(Arrival { flow: FlowId(flow), offset, length, time: Timestamp::new(1, 2000) })
 }
 
 pub fn span(flow: u64, offset: u64, bytes: &[u8]) -> Span {
