@@ -135,14 +135,11 @@ impl<S: Sink> Outlet<S> {
             return Ok(());
         }
         let span = span(flow, range.start, bytes);
-        if lawful && self.wanted.data && self.overlap == Overlap::Last {
+        if lawful && self.overlap == Overlap::Last {
             self.ledger.stored(bytes.len());
             return self.sink.put(&FromReassembler::Replace(span), bytes);
         }
         self.ledger.payload_aside("retransmission", bytes.len());
-        if !self.wanted.data {
-            return Ok(());
-        }
         self.sink.put(&FromReassembler::Compare(span), bytes)
     }
 

@@ -23,6 +23,12 @@ use rig::{Rig, arrival, close, medium, open, packet, plan, span, well_formed};
 fn what_the_plan_does_not_ask_for_is_refused() {
     const WHY: &str = "does not ask for";
     refused(WHY, |rig| {
+        rig.put(&FromReassembler::Print(span(0, 0, b"x")), b"x");
+    });
+    refused(WHY, |rig| {
+        rig.put(&FromReassembler::Gap { flow: FlowId(0), offset: 0, length: 1 }, b"");
+    });
+    refused(WHY, |rig| {
         rig.put(&arrival(0, 0, 4), b"");
     });
     refused(WHY, |rig| {
@@ -62,16 +68,6 @@ fn refused(reason: &str, send: impl Fn(&mut Rig)) {
     send(&mut rig);
     rig.finish().expect_failed(reason);
     assert_eq!(rig.read("010.000.000.001.01000-010.000.000.002.00080"), b"kept");
-}
-
-#[test]
-fn what_the_plan_does_not_ask_for_is_refused() {
-    refused("does not ask for", |rig| {
-        rig.put(&FromReassembler::Print(span(0, 0, b"x")), b"x");
-    });
-    refused("does not ask for", |rig| {
-        rig.put(&FromReassembler::Gap { flow: FlowId(0), offset: 0, length: 1 }, b"");
-    });
 }
 
 #[test]
