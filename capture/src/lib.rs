@@ -1,8 +1,8 @@
 //! `tcpflow-capture`: opens what packets come from, gives up every privilege, relays frames undecoded.
 //!
 //! The only process of tcpflow that ever holds a privilege, and that only until [`policy::sandbox::enter`].
-//! What reads hostile files, a [`window`] over one, [`savefile`] and what it says in [`record`], is public so
-//! that tests and fuzz targets reach it without a process around it.
+//! What reads hostile files, [`source`], a [`window`] over one, [`savefile`] and what it says in [`record`], is
+//! public so that tests and fuzz targets reach it without a process around it.
 
 mod bytes;
 mod classic;
@@ -21,7 +21,7 @@ mod relay;
 mod resolution;
 mod run;
 pub mod savefile;
-mod source;
+pub mod source;
 mod statistics;
 mod sys;
 pub mod window;

@@ -74,9 +74,14 @@ impl Interface {
         relay.interface(self.link_type, self.snap_length, false)?;
         while self.read_ring(relay)? != Ring::Failed {
             self.count();
-            if relay.wait(&*self.capture, LOOK.into())? == Woken::Stopped {
-                self.drain(relay)?;
-                return Ok(End::Stopped);
+            relay.dropped(self.counts.dropped);
+            match relay.wait(&*self.capture, LOOK.into())? {
+                Woken::Stopped => {
+                    self.drain(relay)?;
+                    return Ok(End::Stopped);
+                }
+                Woken::Timeout => relay.tick()?,
+                Woken::Ready => {}
             }
         }
         Ok(End::Reached)
@@ -154,15 +159,26 @@ fn activate(name: &str, live: &Live) -> Result<Capture<Active>, pcap::Error> {
         .setnonblock()
 }
 
+/// What libpcap lists beside interfaces; a trailing star stands for anything.
+const NO_INTERFACES: [&str; 6] = ["any", "nflog", "nfqueue", "bluetooth*", "usbmon*", "dbus-*"];
+
 /// The first interface that libpcap lists, which is the likeliest, unless it is down or a loopback.
 fn first_interface() -> Result<String, Error> {
     let devices = Device::list().map_err(|error| Error::Interface(words(&error)))?;
-    let likely = |device: &Device| device.flags.is_up() && !device.flags.is_loopback();
+    let likely =
+        |device: &Device| device.flags.is_up() && !device.flags.is_loopback() && is_interface(&device.name);
     devices
         .into_iter()
         .find(likely)
         .map(|device| device.name)
         .ok_or_else(|| Error::Interface("no suitable device found".to_owned()))
+}
+
+fn is_interface(name: &str) -> bool {
+    !NO_INTERFACES.iter().any(|other| match other.strip_suffix('*') {
+        Some(start) => name.starts_with(start),
+        None => name == *other,
+    })
 }
 
 /// The words of `pcap_open_live`, which tcpflow shows, made of those that libpcap gives here.

@@ -1,8 +1,5 @@
 //! Reading savefiles, confined: their records go to the relay, what is wrong with them to the user.
 
-use std::io;
-
-use nix::errno::Errno;
 use nix::poll::PollTimeout;
 use pcap::BpfProgram;
 use proto::frame::Frame;
@@ -15,6 +12,7 @@ use crate::link;
 use crate::record::{Need, Record, Step};
 use crate::relay::{End, Relay, Woken};
 use crate::savefile::Savefile;
+use crate::source::Failure;
 use crate::window::Window;
 
 /// Reads all savefiles in their order.
@@ -77,11 +75,20 @@ struct Reading<'a> {
     programs: Vec<Option<&'a BpfProgram>>,
     /// The link type of the first interface, while none was supported.
     unsupported: Option<u32>,
+    /// Whether there is nothing more to be had without reading the file.
+    dry: bool,
 }
 
 impl<'a> Reading<'a> {
     fn new(name: &'a str, filters: &'a Filters) -> Self {
-        Self { name, filters, savefile: Savefile::default(), programs: Vec::new(), unsupported: None }
+        Self {
+            name,
+            filters,
+            savefile: Savefile::default(),
+            programs: Vec::new(),
+            unsupported: None,
+            dry: false,
+        }
     }
 
     /// Whether libpcap would say that it has opened the file: its first interface is known.
@@ -104,7 +111,7 @@ impl<'a> Reading<'a> {
                     window.advance(used);
                 }
                 Step::Need(need) => {
-                    if !fill(&mut window, need, relay)? {
+                    if !self.fill(&mut window, need, relay)? {
                         self.savefile.end(need, window.bytes().len())?;
                         return self.check_supported();
                     }
@@ -142,20 +149,34 @@ impl<'a> Reading<'a> {
             Some(link_type) => Err(Halt::Refused(link::refusal(link_type, self.name))),
         }
     }
-}
 
-/// Waits for more of the file and reads it; false at its end.
-fn fill(window: &mut Window, need: Need, relay: &mut Relay<'_>) -> Result<bool, Halt> {
-    match relay.wait(window, PollTimeout::NONE)? {
-        Woken::Stopped => Err(Halt::Stopped),
-        Woken::Timeout => Ok(true),
-        Woken::Ready => window
-            .fill(need.total())
-            .map_err(|error| Halt::Broken(format!("error reading dump file: {}", words(&error)))),
+    /// Gets more of the file, waiting for it if need be; false at its end.
+    ///
+    /// What was read of a compressed file may still make more: then nothing is waited for, but a user who
+    /// wants an end is heard all the same.
+    fn fill(&mut self, window: &mut Window, need: Need, relay: &mut Relay<'_>) -> Result<bool, Halt> {
+        let timeout = if self.dry { PollTimeout::NONE } else { PollTimeout::ZERO };
+        match relay.wait(window, timeout)? {
+            Woken::Stopped => return Err(Halt::Stopped),
+            woken @ (Woken::Ready | Woken::Timeout) => window.grant(woken == Woken::Ready),
+        }
+        let before = window.taken();
+        let outcome = window.fill(need.total());
+        relay.taken(window.taken().saturating_sub(before));
+        self.dry = outcome == Err(Failure::Wait);
+        match outcome {
+            Ok(more) => Ok(more),
+            Err(Failure::Wait) => Ok(true),
+            Err(failure @ Failure::System(_)) => {
+                Err(Halt::Broken(format!("error reading dump file: {failure}")))
+            }
+            // Libpcap has no words for this, so that they need not be without the name before it is open.
+            Err(failure @ Failure::Compressed { .. }) if self.is_open() => {
+                Err(Halt::Broken(failure.to_string()))
+            }
+            Err(failure @ Failure::Compressed { .. }) => {
+                Err(Halt::Refused(format!("{}: {failure}", self.name)))
+            }
+        }
     }
-}
-
-/// An error in the system's words where it is the system's, without its number.
-fn words(error: &io::Error) -> String {
-    error.raw_os_error().map_or_else(|| error.to_string(), |number| Errno::from_raw(number).desc().to_owned())
 }

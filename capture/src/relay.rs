@@ -1,6 +1,7 @@
 //! What savefiles and interfaces have in common: frames are filtered, counted and handed on in batches.
 
 use std::os::fd::AsFd;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -10,9 +11,13 @@ use policy::role::{Control, Done, Request};
 use proto::control::{Counts, Level};
 use proto::frame::{CaptureEnd, Ending, Frame, FromCapture, KernelCounts, SavefileDrops};
 use proto::text::Text;
+use proto::time::Timestamp;
 
 use crate::error::Error;
 use crate::filter::passes;
+
+/// How often this process asks how far everyone is, where it is to do that by itself.
+const ASK: Duration = Duration::from_millis(250);
 
 /// The way to the reassembler.
 pub struct Relay<'c> {
@@ -22,8 +27,23 @@ pub struct Relay<'c> {
     frames_filtered: u64,
     /// What savefiles said of frames that were lost before.
     savefile_drops: Option<SavefileDrops>,
+    /// How far reading is, beside frames.
+    reading: Reading,
+    /// When this process is next to ask how far everyone is, without being told to; none: never.
+    ask: Option<Instant>,
     /// The first thing that failed.
     failure: Option<Text>,
+}
+
+/// How far reading is.
+#[derive(Debug, Clone, Copy, Default)]
+struct Reading {
+    /// Bytes read of the savefiles, as they lie on the disk.
+    bytes: u64,
+    /// How many there are, where that is known.
+    of: Option<u64>,
+    /// Frames that the kernel dropped.
+    dropped: u64,
 }
 
 /// How the source came to its end, failures aside.
@@ -49,7 +69,33 @@ pub enum Woken {
 impl<'c> Relay<'c> {
     /// Hands on over `sender`, listening to `control`.
     pub fn new(control: &'c Control, sender: Sender<FromCapture>) -> Self {
-        Self { control, sender, frames_read: 0, frames_filtered: 0, savefile_drops: None, failure: None }
+        Self {
+            control,
+            sender,
+            frames_read: 0,
+            frames_filtered: 0,
+            savefile_drops: None,
+            reading: Reading::default(),
+            ask: None,
+            failure: None,
+        }
+    }
+
+    /// Has this process ask several times a second how far everyone is, while savefiles are read of which
+    /// so many bytes are known to be there.
+    pub fn ask_by_itself(&mut self, of: Option<u64>, whether: bool) {
+        self.reading.of = of;
+        self.ask = whether.then(Instant::now);
+    }
+
+    /// Counts bytes of a savefile.
+    pub fn taken(&mut self, bytes: u64) {
+        self.reading.bytes = self.reading.bytes.saturating_add(bytes);
+    }
+
+    /// Takes down what the kernel has dropped in all.
+    pub fn dropped(&mut self, frames: u64) {
+        self.reading.dropped = frames;
     }
 
     /// Tells the user that an input failed, which the run's ending will say too.
@@ -92,6 +138,7 @@ impl<'c> Relay<'c> {
     /// Waits for `source` or `tcpflow`. What was gathered goes out before this process sleeps, so that
     /// no frame lies here while the network is quiet.
     pub fn wait(&mut self, source: &impl AsFd, timeout: PollTimeout) -> Result<Woken, Error> {
+        self.ask_if_due()?;
         let woken = self.poll(source, PollTimeout::ZERO)?;
         if woken != Woken::Timeout {
             return Ok(woken);
@@ -102,9 +149,28 @@ impl<'c> Relay<'c> {
 
     /// Says how far reading is, and passes the question on.
     fn count(&mut self) -> Result<(), Error> {
-        let counts = Counts::Capture { bytes: 0, of: None, frames: self.frames_read, dropped: 0 };
+        let Reading { bytes, of, dropped } = self.reading;
+        let counts = Counts::Capture { bytes, of, frames: self.frames_read, dropped };
         self.control.counts(counts);
         self.sender.send(&FromCapture::Count, &[])?;
+        Ok(self.sender.flush()?)
+    }
+
+    fn ask_if_due(&mut self) -> Result<(), Error> {
+        let Some(due) = self.ask else { return Ok(()) };
+        let now = Instant::now();
+        if now < due {
+            return Ok(());
+        }
+        self.ask = now.checked_add(ASK);
+        self.count()
+    }
+
+    /// Says what time it is, because nothing comes that would.
+    pub fn tick(&mut self) -> Result<(), Error> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+        self.sender.send(&FromCapture::Tick(Timestamp::new(seconds, now.subsec_nanos())), &[])?;
         Ok(self.sender.flush()?)
     }
 

@@ -40,6 +40,7 @@ fn capture_savefiles(
     }
     control.ready(sandbox::enter(Role::CaptureFiles, &plan.confinement, None)?)?;
     let mut relay = Relay::new(control, sender);
+    relay.ask_by_itself(inputs.size, plan.progress);
     let end = reading::relay_all(inputs, &filters, &mut relay)?;
     relay.end(end, None)
 }

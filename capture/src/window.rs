@@ -1,9 +1,8 @@
 //! A buffer over a savefile: the bytes that were read and are not yet used.
 
-use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use crate::source::Source;
+use crate::source::{Failure, Source};
 
 /// What is read at once: large enough that system calls cost nothing, small enough to stay in cache.
 const READ: usize = 256 * 1024;
@@ -35,27 +34,29 @@ impl Window {
         self.start = self.start.saturating_add(used).min(self.end);
     }
 
-    /// Makes room for `total` bytes in all and reads what there is, once, as poll(2) has allowed; false at
-    /// the end of the file. There may be nothing new where compressed bytes came that make no others yet.
+    /// Bytes read of the file, as it lies on the disk.
+    pub fn taken(&self) -> u64 {
+        self.source.taken()
+    }
+
+    /// Allows one read of the file if it is said to be ready, else none.
+    pub fn grant(&self, ready: bool) {
+        self.source.grant(ready);
+    }
+
+    /// Makes room for `total` bytes in all and reads what there is; false at the end of the file.
     ///
     /// The buffer grows no faster than the file delivers, whatever length the file claims.
-    pub fn fill(&mut self, total: usize) -> io::Result<bool> {
+    pub fn fill(&mut self, total: usize) -> Result<bool, Failure> {
         self.buffer.copy_within(self.start..self.end, 0);
         self.end = self.end.saturating_sub(self.start);
         self.start = 0;
         if total > self.buffer.len() && self.end == self.buffer.len() {
             self.buffer.resize(self.buffer.len().saturating_mul(2).min(total), 0);
         }
-        let room = self.buffer.get_mut(self.end..).unwrap_or_default();
-        self.source.grant();
-        match self.source.read(room) {
-            Ok(count) => {
-                self.end = self.end.saturating_add(count);
-                Ok(count > 0)
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(true),
-            Err(error) => Err(error),
-        }
+        let count = self.source.read(self.buffer.get_mut(self.end..).unwrap_or_default())?;
+        self.end = self.end.saturating_add(count);
+        Ok(count > 0)
     }
 }
 
@@ -77,7 +78,10 @@ mod tests {
         file.write_all(&vec![7; 3 * READ]).unwrap();
         file.rewind().unwrap();
         let mut window = Window::new(file.into());
-        while window.fill(usize::MAX).unwrap() {}
+        window.grant(true);
+        while window.fill(usize::MAX).unwrap() {
+            window.grant(true);
+        }
         assert_eq!(window.bytes().len(), 3 * READ);
         assert!(window.buffer.len() <= 8 * READ);
         window.advance(3 * READ - 2);
