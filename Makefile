@@ -8,7 +8,8 @@ AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 # What building takes: a C linker for Rust, and libpcap for the filter expression and the packet socket.
 BUILD_NEEDS := gcc:gcc,libc6-dev pkg-config:pkg-config pcap-config:libpcap-dev
 # What tests run: a server and a client to listen to, namespaces to put them in, an independent capturer.
-TEST_NEEDS := curl:curl ip:iproute2 ss:iproute2 python3:python3 tcpdump:tcpdump ethtool:ethtool
+TEST_NEEDS := curl:curl ip:iproute2 ss:iproute2 python3:python3 tcpdump:tcpdump ethtool:ethtool \
+	gzip:gzip bzip2:bzip2 xz:xz-utils zstd:zstd zip:zip
 
 .PHONY: run test lint fuzz build needs test-needs
 
@@ -33,7 +34,7 @@ lint:
 	else echo "lint: cargo-deny is not installed: dependencies are not checked"; fi
 
 # Every fuzz target for a while, address sanitizer on. Sanitizers want a nightly compiler, or this variable.
-FUZZ_TARGETS := link ip tunnel fragments tcp savefile conversation messages
+FUZZ_TARGETS := link ip tunnel fragments tcp savefile compressed conversation messages
 FUZZ_SECONDS ?= 60
 FUZZ := RUSTC_BOOTSTRAP=1 $(CARGO) fuzz
 fuzz: needs

@@ -78,6 +78,18 @@ fn a_frame_is_relayed_while_the_network_is_quiet() {
 }
 
 #[test]
+fn the_time_is_told_while_nothing_comes() {
+    let Some(_socket) = own_network() else { return };
+    let mut role = Role::start(plan(source("lo"), None), &[], Stdio::null());
+    begin(&role);
+    while role.ticks() < 2 {
+        assert!(role.receive());
+    }
+    role.tell(&ToRole::Stop);
+    assert_eq!(role.finish().last, FromRole::Done { failed: false });
+}
+
+#[test]
 fn an_interface_that_vanishes_ends_the_run_in_part() {
     if own_network().is_none() {
         return;

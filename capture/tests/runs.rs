@@ -12,9 +12,9 @@ use std::process::{ChildStdin, Stdio};
 use common::files::Order::Little;
 use common::files::*;
 use common::{Outcome, Role, begin, plan, run, run_bytes};
-use proto::control::{FromRole, ToRole};
+use proto::control::{Counts, FromRole, ToRole};
 use proto::frame::Ending;
-use proto::plan::Source;
+use proto::plan::{CapturePlan, Plan, Source};
 
 const DONE: FromRole = FromRole::Done { failed: false };
 const DONE_IN_PART: FromRole = FromRole::Done { failed: true };
@@ -82,6 +82,47 @@ fn an_input_that_cannot_be_opened_is_the_last() {
         assert_eq!(outcome.payloads(), [b"one"]);
         assert_eq!(outcome.last, DONE_IN_PART);
     }
+}
+
+#[test]
+fn how_far_reading_is_is_told_where_that_is_wanted() {
+    let frame = vec![0; 1000];
+    let file = classic(1, &vec![&frame[..]; 1000]);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("input");
+    std::fs::write(&path, &file).unwrap();
+    let Plan::Capture(capture) = plan(Source::Savefiles, None) else { panic!("of capture") };
+    for progress in [true, false] {
+        let plan = Plan::Capture(CapturePlan { progress, ..capture.clone() });
+        let role = Role::start(plan, &[path.clone(), path.clone()], Stdio::null());
+        begin(&role);
+        let outcome = role.finish();
+        assert_eq!(outcome.last, DONE);
+        assert_eq!(outcome.counts.len(), outcome.relayed.asked);
+        assert_eq!(outcome.relayed.asked > 0, progress);
+        let whole = 2 * u64::try_from(file.len()).unwrap();
+        for counts in outcome.counts {
+            let Counts::Capture { bytes, of, .. } = counts else { panic!("{counts:?}") };
+            assert!(bytes <= whole && of == Some(whole), "{bytes} of {of:?}");
+        }
+    }
+}
+
+#[test]
+fn what_was_read_is_counted_when_it_is_asked_for() {
+    let mut role = Role::start(plan(Source::Savefiles, None), &["-".into()], Stdio::piped());
+    begin(&role);
+    let file = classic(1, &[b"one", b"two"]);
+    role.child.stdin.as_ref().unwrap().write_all(&file).unwrap();
+    while role.frames() < 2 {
+        assert!(role.receive());
+    }
+    role.tell(&ToRole::Count);
+    let bytes = u64::try_from(file.len()).unwrap();
+    let due = Counts::Capture { bytes, of: None, frames: 2, dropped: 0 };
+    assert_eq!(role.hear(), FromRole::Counts(due));
+    drop(role.child.stdin.take());
+    assert_eq!(role.finish().last, DONE);
 }
 
 #[test]

@@ -115,7 +115,7 @@ impl Zstd {
             return self.give_up(Fault::corrupt("length of a block"), output);
         }
         let Some(mut block) = length.and_then(|length| input.get(..length)) else {
-            return if ended { self.give_up(Fault::Truncated, output) } else { Step::more() };
+            return if ended { self.cut(input, output) } else { Step::more() };
         };
         let used = block.len();
         match self.decoder.decode_blocks(&mut block, BlockDecodingStrategy::UptoBlocks(1)) {
@@ -124,10 +124,23 @@ impl Zstd {
         }
     }
 
+    /// Ends a frame that is cut: its last block may be there, but not all of the checksum behind it.
+    fn cut(&mut self, input: &[u8], output: &mut [u8]) -> Step {
+        if let Some(block) = block_length(input, false).and_then(|length| input.get(..length)) {
+            let source = block.chain(&LAST_BLOCK[3..]);
+            if let Err(error) = self.decoder.decode_blocks(source, BlockDecodingStrategy::UptoBlocks(1)) {
+                return self.give_up(Fault::corrupt(error), output);
+            }
+        }
+        self.give_up(Fault::Truncated, output)
+    }
+
     /// Ends a broken frame: the decoder holds a window back of what it has made until a frame ends, and so
     /// gets a last block from here.
     fn give_up(&mut self, fault: Fault, output: &mut [u8]) -> Step {
-        let _ = self.decoder.decode_blocks(&LAST_BLOCK[..], BlockDecodingStrategy::UptoBlocks(1));
+        if !self.decoder.is_finished() {
+            let _ = self.decoder.decode_blocks(&LAST_BLOCK[..], BlockDecodingStrategy::UptoBlocks(1));
+        }
         self.place = Place::Broken(fault);
         self.last_words(output)
     }

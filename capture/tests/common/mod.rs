@@ -12,7 +12,7 @@ use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockType, recv, send, setsockopt, socketpair, sockopt::SndBuf,
 };
 use proto::batch::Incoming;
-use proto::control::{FromRole, Savefile, ToRole, decode, encode};
+use proto::control::{Counts, FromRole, Savefile, ToRole, decode, encode};
 use proto::frame::{CaptureEnd, Frame, FromCapture};
 use proto::limits::{MAX_CONTROL, MAX_DATAGRAM};
 use proto::plan::{CapturePlan, Confinement, Limits, Plan, SandboxMode, Source};
@@ -24,6 +24,10 @@ pub struct Relayed {
     /// Link type and snap length.
     pub interfaces: Vec<(u32, u32)>,
     pub frames: Vec<(Frame, Vec<u8>)>,
+    /// How often the time was told.
+    pub ticks: usize,
+    /// How often it was asked how far everyone is.
+    pub asked: usize,
     pub end: Option<CaptureEnd>,
 }
 
@@ -32,6 +36,7 @@ pub struct Relayed {
 pub struct Outcome {
     pub relayed: Relayed,
     pub notices: Vec<String>,
+    pub counts: Vec<Counts>,
     /// The last control message.
     pub last: FromRole,
     pub status: std::process::ExitStatus,
@@ -130,7 +135,8 @@ impl Role {
                     self.relayed.interfaces.push((link_type, snap_length));
                 }
                 FromCapture::Frame(frame) => self.relayed.frames.push((frame, payload.to_vec())),
-                FromCapture::Tick(_) | FromCapture::Count => {}
+                FromCapture::Tick(_) => self.relayed.ticks += 1,
+                FromCapture::Count => self.relayed.asked += 1,
                 FromCapture::End(end) => self.relayed.end = Some(end),
             }
         }
@@ -141,6 +147,10 @@ impl Role {
         self.relayed.frames.len()
     }
 
+    pub fn ticks(&self) -> usize {
+        self.relayed.ticks
+    }
+
     /// Closes both channels, as if tcpflow had died.
     pub fn abandon(self) -> Child {
         self.child
@@ -149,14 +159,16 @@ impl Role {
     /// Takes everything in until the role ends.
     pub fn finish(mut self) -> Outcome {
         while self.receive() {}
-        let mut notices = Vec::new();
-        let mut last = self.hear();
-        while let FromRole::Notice(notice) = last {
-            notices.push(notice.text.as_str().to_owned());
-            last = self.hear();
-        }
+        let (mut notices, mut counts) = (Vec::new(), Vec::new());
+        let last = loop {
+            match self.hear() {
+                FromRole::Notice(notice) => notices.push(notice.text.as_str().to_owned()),
+                FromRole::Counts(count) => counts.push(count),
+                last @ (FromRole::Ready(_) | FromRole::Done { .. } | FromRole::Failed(_)) => break last,
+            }
+        };
         let status = self.child.wait().expect("wait");
-        Outcome { relayed: self.relayed, notices, last, status }
+        Outcome { relayed: self.relayed, notices, counts, last, status }
     }
 }
 

@@ -4,6 +4,7 @@ mod attest;
 mod cli;
 mod error;
 mod identity;
+mod interfaces;
 mod launch;
 mod output;
 mod plans;
@@ -27,6 +28,9 @@ use settings::Settings;
 pub fn run() -> ExitCode {
     let outcome = match cli::parse(std::env::args_os()) {
         Ok(Request::Run(settings)) => follow(&settings),
+        Ok(Request::ListInterfaces) => {
+            interfaces::list().and_then(|text| tell::out(&text).map_err(Error::Output))
+        }
         Ok(Request::Show(text)) => tell::out(&text).map_err(Error::Output),
         Err(error) => Err(error),
     };

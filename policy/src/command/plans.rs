@@ -19,6 +19,9 @@ use super::settings::{Input, Settings};
 const SNAP_LENGTH: u32 = 262_144;
 /// What a role's program, libraries, stack and buffers take of its address space, in bytes.
 const FIXED_SPACE: u64 = 128 << 20;
+/// What savefiles may take to be decompressed: a window of 128 MiB, in a buffer of a power of two that grows by
+/// being copied, and that of an archive around it.
+const DECOMPRESSION: u64 = 512 << 20;
 /// The allocator's own: what it holds back and what growing tables take twice for a moment.
 const SLACK: u64 = 3;
 /// Seconds that whoever watches a capture as it comes waits for a lost segment to be sent again: the least
@@ -40,8 +43,8 @@ fn confinement(settings: &Settings, identity: Option<Identity>, limits: Limits) 
 
 fn capture(settings: &Settings, identities: &Identities) -> CapturePlan {
     // The ring of a live capture is mapped, so that its size counts.
-    let (source, ring) = match &settings.input {
-        Input::Savefiles(_) => (Source::Savefiles, 0),
+    let (source, more) = match &settings.input {
+        Input::Savefiles(_) => (Source::Savefiles, DECOMPRESSION),
         Input::Live { interface, promiscuous, buffer_size, packet_buffer_timeout } => {
             let live = Live {
                 interface: interface.clone(),
@@ -53,7 +56,7 @@ fn capture(settings: &Settings, identities: &Identities) -> CapturePlan {
             (Source::Live(live), u64::from(*buffer_size) << 20)
         }
     };
-    let space = FIXED_SPACE.saturating_add(ring);
+    let space = FIXED_SPACE.saturating_add(more);
     let limits = Limits { address_space: Some(space), open_files: None, file_size: Some(0) };
     CapturePlan {
         confinement: confinement(settings, identities.reader, limits),

@@ -31,6 +31,8 @@ const DEBUG: u32 = 1;
 pub enum Request {
     /// A run.
     Run(Box<Settings>),
+    /// Only the names of interfaces on standard output.
+    ListInterfaces,
     /// Only a text on standard output: help or version.
     Show(String),
 }
@@ -48,6 +50,9 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Request, Error
     }
     if matches.get_flag("version") {
         return Ok(Request::Show(format!("TCPFLOW {}\n", env!("CARGO_PKG_VERSION"))));
+    }
+    if matches.get_flag("list-interfaces") {
+        return Ok(Request::ListInterfaces);
     }
     let line = arguments.iter().map(|a| a.to_string_lossy()).collect::<Vec<_>>().join(" ");
     settings(&matches, line).map(|settings| Request::Run(Box::new(settings)))
