@@ -108,9 +108,9 @@ fuzz_target!(|input: &[u8]| {
         // None if it is all of its datagram.
         let Some(fragment) = opened.fragment() else { continue };
         sent += 1;
-        match fragments.add(&fragment, time) {
+        match fragments.add(&fragment, time, Vec::new()) {
             Outcome::Kept => {}
-            Outcome::Aside(_, frames) => account.frames += frames,
+            Outcome::Aside(_, frames, _) => account.frames += frames,
             Outcome::Whole(datagram) => account.take(&datagram),
         }
         assert!(fragments.memory() <= fragments.limit() + ONE_MORE);
