@@ -267,11 +267,13 @@ impl<S: Sink> Connections<S> {
     /// Tells the end of a flow, which is remembered as closed.
     fn close(&mut self, handle: Handle, ending: FlowEnding) -> Result<(), Error> {
         let Some((flow, _)) = self.table.get_mut(handle) else { return Ok(()) };
-        self.heap = self.heap.saturating_sub(flow.heap());
         flow.end(ending);
         self.outlet.ledger.flow_closed();
         if !self.packets {
-            self.outlet.close(flow.closing(ending), flow.reach())?;
+            let closing = flow.closing(ending);
+            self.heap = self.heap.saturating_sub(flow.heap());
+            flow.forget_ranges();
+            self.outlet.close(closing, flow.reach())?;
         }
         self.table.touch(handle, Class::Closed);
         if self.table.count(Class::Closed) > CLOSED {
@@ -291,6 +293,7 @@ impl<S: Sink> Connections<S> {
         if let (true, Some((flow, _))) = (self.packets, self.table.get(handle))
             && let Some(ending) = flow.ending()
         {
+            self.heap = self.heap.saturating_sub(flow.heap());
             self.outlet.close(flow.closing(ending), flow.reach())?;
         }
         self.table.remove(handle);

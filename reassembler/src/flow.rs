@@ -140,7 +140,6 @@ impl Flow {
     /// Notes how it ended.
     pub fn end(&mut self, ending: FlowEnding) {
         self.ending = Some(ending);
-        self.forget_ranges();
     }
 
     /// Frees the ranges of a flow that is closed.
