@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod batch;
+pub mod body;
 pub mod control;
 pub mod flow;
 pub mod frame;

@@ -17,6 +17,7 @@ pub mod extent;
 pub mod flow;
 pub mod fragments;
 pub mod holes;
+pub mod http;
 pub mod ledger;
 pub mod offer;
 pub mod ordered;

@@ -1,0 +1,148 @@
+//! Bodies of HTTP/1 messages, found in flows whose bytes come in order: framing and codings undone, in
+//! memory that is bounded for each flow and for all.
+//!
+//! A flow is read if it begins as one of responses or of requests does. Requests are read so that it is known
+//! what each response answers, and for their own bodies where those are wanted. After something broken,
+//! responses are searched for the next one that can be recognized.
+
+mod body;
+mod chunked;
+mod coding;
+mod exchange;
+mod framing;
+mod head;
+mod kind;
+mod lines;
+mod scanner;
+mod seek;
+
+use std::collections::HashMap;
+
+use proto::flow::FlowId;
+
+pub use self::body::Bodies;
+use self::exchange::Exchange;
+use self::scanner::{Scanner, Surroundings};
+use crate::Error;
+
+/// What is wanted of HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// Whether codings are undone.
+    pub decompress: bool,
+    /// Whether bodies of requests are wanted.
+    pub requests: bool,
+    /// Bytes that one body may have; none: as many as were sent, or codings make in reason.
+    pub max_body: Option<u64>,
+}
+
+/// Reads the flows of a run.
+#[derive(Debug)]
+pub struct Http {
+    options: Options,
+    flows: HashMap<FlowId, Flow>,
+    /// By the number that both directions of a connection share.
+    exchanges: HashMap<u64, Exchange>,
+    /// Bytes that flows take beside their entries.
+    held: usize,
+    limit: usize,
+}
+
+#[derive(Debug)]
+struct Flow {
+    connection: u64,
+    scanner: Scanner,
+}
+
+impl Http {
+    /// Bytes of memory that a flow takes before anything of it came.
+    pub const FLOW_SIZE: usize = 2 * (size_of::<(FlowId, Flow)>() + size_of::<(u64, Exchange)>());
+
+    /// No flows yet; what they take to be read may be `limit` bytes.
+    #[must_use]
+    pub fn new(options: Options, limit: usize) -> Self {
+        Self { options, flows: HashMap::new(), exchanges: HashMap::new(), held: 0, limit }
+    }
+
+    /// Bytes of memory that flows take beside [`Self::FLOW_SIZE`].
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Flows that are read.
+    #[must_use]
+    pub fn flows(&self) -> usize {
+        self.flows.len()
+    }
+
+    /// A flow begins. `connection` is the same for both directions; `whole`: nothing was sent before.
+    pub fn open(&mut self, flow: FlowId, connection: u64, whole: bool) {
+        self.flows.insert(flow, Flow { connection, scanner: Scanner::new(flow) });
+        let exchange = self.exchanges.entry(connection).or_default();
+        exchange.flows = exchange.flows.saturating_add(1);
+        if !whole {
+            exchange.lose();
+        }
+    }
+
+    /// The next bytes of a flow, which are at `offset`.
+    pub fn bytes<B: Bodies>(
+        &mut self,
+        flow: FlowId,
+        offset: u64,
+        bytes: &[u8],
+        bodies: &mut B,
+    ) -> Result<(), Error> {
+        self.change(flow, bodies, |scanner, around| scanner.bytes(offset, bytes, around))
+    }
+
+    /// The next bytes of a flow were lost.
+    pub fn gap<B: Bodies>(&mut self, flow: FlowId, length: u64, bodies: &mut B) -> Result<(), Error> {
+        self.change(flow, bodies, |scanner, around| scanner.gap(length, around))
+    }
+
+    /// A flow is over.
+    pub fn end<B: Bodies>(&mut self, flow: FlowId, bodies: &mut B) -> Result<(), Error> {
+        self.change(flow, bodies, |scanner, around| scanner.end(around.bodies))
+    }
+
+    /// Changes a flow, if it is read, and keeps the books of what it takes.
+    fn change<B: Bodies>(
+        &mut self,
+        id: FlowId,
+        bodies: &mut B,
+        change: impl FnOnce(&mut Scanner, &mut Surroundings<'_, B>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let Some(flow) = self.flows.get_mut(&id) else { return Ok(()) };
+        let exchange = self.exchanges.entry(flow.connection).or_default();
+        let before = flow.scanner.heap().saturating_add(exchange.heap());
+        let mut around = Surroundings { options: &self.options, exchange, bodies };
+        let result = change(&mut flow.scanner, &mut around);
+        let mut after = flow.scanner.heap().saturating_add(exchange.heap());
+        let others = self.held.saturating_sub(before);
+        if others.saturating_add(after) > self.limit {
+            flow.scanner.save_memory();
+            after = flow.scanner.heap().saturating_add(exchange.heap());
+        }
+        self.held = others.saturating_add(after);
+        if flow.scanner.is_over() {
+            self.forget(id);
+        }
+        result
+    }
+
+    fn forget(&mut self, id: FlowId) {
+        let Some(flow) = self.flows.remove(&id) else { return };
+        self.held = self.held.saturating_sub(flow.scanner.heap());
+        let Some(exchange) = self.exchanges.get_mut(&flow.connection) else { return };
+        exchange.flows = exchange.flows.saturating_sub(1);
+        if exchange.flows == 0 {
+            self.held = self.held.saturating_sub(exchange.heap());
+            self.exchanges.remove(&flow.connection);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
