@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::body::{BodyEnding, BodyOpen};
 use crate::frame::{CaptureEnd, Ending};
 use crate::limits::{MAX_FRAME, MAX_PAYLOAD, MAX_REASONS, MAX_RUNS};
 use crate::text::Text;
@@ -16,7 +17,7 @@ use crate::{Breach, Message};
 pub struct FlowId(pub u64);
 
 /// A message from the reassembler. Per flow: `Open`, then anything that names it in any order and number,
-/// then `Close`. `End` is the last of all, and all flows are closed before it. What a plan does not ask
+/// then `Close`; of a body, `BodyOpen`, then its bytes and holes, then `BodyClose`. `End` is the last of all, and all flows are closed before it. What a plan does not ask
 /// for (console output, an index, packets) may not be sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FromReassembler {
@@ -59,6 +60,29 @@ pub enum FromReassembler {
     },
     /// A frame of which no TCP segment came, for `-w`; its captured bytes are the payload.
     Unprocessed(RawPacket),
+    /// A body begins.
+    BodyOpen(BodyOpen),
+    /// The next bytes of the open body of a flow.
+    BodyBytes {
+        /// The flow.
+        flow: FlowId,
+        /// How many bytes.
+        length: u32,
+    },
+    /// The next bytes of the open body of a flow were lost.
+    BodyHole {
+        /// The flow.
+        flow: FlowId,
+        /// How many bytes.
+        length: u64,
+    },
+    /// The open body of a flow is over.
+    BodyClose {
+        /// The flow.
+        flow: FlowId,
+        /// How it ended.
+        ending: BodyEnding,
+    },
     /// `tcpflow` wants to know how far everyone is.
     Count,
     /// A flow ended; boxed because it is rare and large beside the others.
@@ -306,11 +330,15 @@ impl Message for FromReassembler {
         match self {
             Self::Data(span) | Self::Replace(span) | Self::Compare(span) | Self::Print(span) => span.length,
             Self::Packet { packet, .. } | Self::Unprocessed(packet) => packet.captured,
+            Self::BodyBytes { length, .. } => *length,
             Self::Open(_)
             | Self::Shift { .. }
             | Self::Gap { .. }
             | Self::Arrival(_)
             | Self::Medium(_)
+            | Self::BodyOpen(_)
+            | Self::BodyHole { .. }
+            | Self::BodyClose { .. }
             | Self::Count
             | Self::Close(_)
             | Self::End(_) => 0,
@@ -324,6 +352,7 @@ impl Message for FromReassembler {
                 Span { flow: *flow, offset: *offset, length: *length }.end().map(drop)
             }
             Self::Packet { packet, .. } | Self::Unprocessed(packet) => packet.check(),
+            Self::BodyBytes { flow, length } => Span { flow: *flow, offset: 0, length: *length }.check(),
             Self::End(totals) if totals.frames_aside.len().max(totals.payload_aside.len()) > MAX_REASONS => {
                 Err(Breach::Forbidden("too many reasons"))
             }
@@ -332,6 +361,9 @@ impl Message for FromReassembler {
             | Self::Shift { .. }
             | Self::Gap { .. }
             | Self::Medium(_)
+            | Self::BodyOpen(_)
+            | Self::BodyHole { .. }
+            | Self::BodyClose { .. }
             | Self::Count
             | Self::End(_) => Ok(()),
         }

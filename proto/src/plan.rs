@@ -134,8 +134,24 @@ pub struct Wanted {
     pub index: bool,
     /// Whole packets of flows, for `-K`: `Packet`.
     pub packets: bool,
+    /// Bodies of HTTP messages, for `-e http`: those that begin with `Body`, or on the console in their place.
+    pub http: Option<HttpPlan>,
     /// Frames of which no TCP segment came, for `-w`: `Unprocessed`.
     pub unprocessed: bool,
+}
+
+/// `-e http`: what is wanted of HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HttpPlan {
+    /// Whether codings of bodies are undone (not with `-Z`).
+    pub decompress: bool,
+    /// `-S http_requests`: whether bodies of requests are wanted too.
+    pub requests: bool,
+    /// `-S http_max_body`: bytes that one body may have; none: as many as were sent, or as many as undoing its
+    /// codings makes in reason.
+    pub max_body: Option<u64>,
+    /// `-b`: bytes of each flow to look at.
+    pub max_bytes: Option<u64>,
 }
 
 /// `-S console`: the order in which payload is printed.

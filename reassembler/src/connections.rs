@@ -10,6 +10,7 @@ use crate::Error;
 use crate::decode::{Aside, Segment};
 use crate::flow::{Flow, Relation};
 use crate::holes::Holes;
+use crate::http::Http;
 use crate::ordered::Ordered;
 use crate::origin::{Captured, Origin};
 use crate::outlet::Outlet;
@@ -52,11 +53,11 @@ pub struct Connections<S> {
 
 impl<S: Sink> Connections<S> {
     /// No flows yet.
-    pub fn new(plan: &ReassemblerPlan, ordered: Option<Ordered>, sink: S) -> Self {
+    pub fn new(plan: &ReassemblerPlan, ordered: Option<Ordered>, http: Option<Http>, sink: S) -> Self {
         let max_memory = usize::try_from(plan.max_memory).unwrap_or(usize::MAX);
         Self {
             table: Table::default(),
-            outlet: Outlet::new(sink, plan, ordered),
+            outlet: Outlet::new(sink, plan, ordered, http),
             heap: 0,
             sessions: 0,
             // With packets kept, a segment from afar belongs to the same recording as the others.
@@ -197,7 +198,7 @@ impl<S: Sink> Connections<S> {
         let id = FlowId(self.outlet.ledger.flow_opened());
         let session = self.session(segment);
         let (source_mac, destination_mac) = segment.link.macs.unzip();
-        self.outlet.open(FlowOpen {
+        let open = FlowOpen {
             flow: id,
             key: segment.key,
             session,
@@ -206,7 +207,8 @@ impl<S: Sink> Connections<S> {
             destination_mac,
             start: frame.time,
             client: opens_connection(segment),
-        })?;
+        };
+        self.outlet.open(open, segment.syn)?;
         let handle = self.table.insert(Ends::of(segment), Flow::new(id, session, segment, frame.time));
         match handle {
             Some(handle) => self.go_on(handle, segment, frame, origin),

@@ -7,9 +7,11 @@ use proto::plan::{Order, Overlap, ReassemblerPlan, Wanted};
 use proto::time::Timestamp;
 
 use crate::Error;
+use crate::http::Http;
 use crate::ledger::Ledger;
-use crate::ordered::{Consumer, Ordered};
+use crate::ordered::Ordered;
 use crate::origin::{Captured, Origin};
+use crate::reader::{Reader, print};
 use crate::sink::Sink;
 
 /// A sink, and the books that are kept of what goes into it.
@@ -24,6 +26,8 @@ pub struct Outlet<S> {
     wanted: Wanted,
     /// Streams in order, where anyone reads them so.
     ordered: Option<Ordered>,
+    /// Bodies of HTTP messages, where anyone wants them.
+    http: Option<Http>,
     now: Timestamp,
     /// The link that was told of last.
     medium: Option<Medium>,
@@ -31,7 +35,7 @@ pub struct Outlet<S> {
 
 impl<S: Sink> Outlet<S> {
     /// An outlet that nothing went through. `ordered` is there if streams are to be read in order.
-    pub fn new(sink: S, plan: &ReassemblerPlan, ordered: Option<Ordered>) -> Self {
+    pub fn new(sink: S, plan: &ReassemblerPlan, ordered: Option<Ordered>, http: Option<Http>) -> Self {
         Self {
             ledger: Ledger::default(),
             sink,
@@ -39,6 +43,7 @@ impl<S: Sink> Outlet<S> {
             time_delta: plan.time_delta,
             wanted: plan.wanted,
             ordered,
+            http,
             now: Timestamp::default(),
             medium: None,
         }
@@ -48,7 +53,7 @@ impl<S: Sink> Outlet<S> {
     pub fn pass(&mut self, now: Timestamp) -> Result<(), Error> {
         self.now = now;
         match &mut self.ordered {
-            Some(ordered) => ordered.pass(now, &mut Printer(&mut self.sink)),
+            Some(ordered) => ordered.pass(now, &mut reader(&mut self.sink, &mut self.http, self.wanted)),
             None => Ok(()),
         }
     }
@@ -62,7 +67,10 @@ impl<S: Sink> Outlet<S> {
     /// The receiver of a flow has all bytes before `offset`.
     pub fn acknowledged(&mut self, flow: FlowId, offset: u64) -> Result<(), Error> {
         match &mut self.ordered {
-            Some(ordered) => ordered.acknowledged(flow, offset, &mut Printer(&mut self.sink)),
+            Some(ordered) => {
+                let reader = &mut reader(&mut self.sink, &mut self.http, self.wanted);
+                ordered.acknowledged(flow, offset, reader)
+            }
             None => Ok(()),
         }
     }
@@ -70,11 +78,16 @@ impl<S: Sink> Outlet<S> {
     /// Bytes of memory that flows take here, beside what waits for its turn.
     #[must_use]
     pub fn memory(&self) -> usize {
-        self.ordered.as_ref().map_or(0, |ordered| ordered.flows().saturating_mul(Ordered::STREAM_SIZE))
+        let http = self.http.as_ref().map_or(0, |http| http.flows().saturating_mul(Http::FLOW_SIZE));
+        let ordered = self.ordered.as_ref();
+        ordered.map_or(0, |ordered| ordered.flows().saturating_mul(Ordered::STREAM_SIZE)).saturating_add(http)
     }
 
-    /// Tells of a new flow.
-    pub fn open(&mut self, mut open: FlowOpen) -> Result<(), Error> {
+    /// Tells of a new flow. `whole`: nothing was sent before.
+    pub fn open(&mut self, mut open: FlowOpen, whole: bool) -> Result<(), Error> {
+        if let Some(http) = &mut self.http {
+            http.open(open.flow, open.session, whole);
+        }
         open.start = open.start.shifted(self.time_delta);
         self.sink.put(&FromReassembler::Open(open), &[])
     }
@@ -82,7 +95,7 @@ impl<S: Sink> Outlet<S> {
     /// Payload came, for whoever reads segments as they arrive.
     pub fn arrived(&mut self, flow: FlowId, offset: u64, payload: &[u8]) -> Result<(), Error> {
         if self.wanted.console == Some(Order::Arrival) && !payload.is_empty() {
-            Printer(&mut self.sink).bytes(flow, offset, payload)?;
+            print(&mut self.sink, flow, offset, payload)?;
         }
         Ok(())
     }
@@ -95,8 +108,8 @@ impl<S: Sink> Outlet<S> {
         }
         let late = match &mut self.ordered {
             Some(ordered) => {
-                let printer = &mut Printer(&mut self.sink);
-                ordered.bytes(flow, range.start, bytes, self.now, printer)?
+                let reader = &mut reader(&mut self.sink, &mut self.http, self.wanted);
+                ordered.bytes(flow, range.start, bytes, self.now, reader)?
             }
             None => 0,
         };
@@ -113,7 +126,8 @@ impl<S: Sink> Outlet<S> {
         let length = range.end.saturating_sub(range.start);
         match &mut self.ordered {
             Some(ordered) if length > 0 => {
-                ordered.cut(flow, range.start, length, self.now, &mut Printer(&mut self.sink))
+                let reader = &mut reader(&mut self.sink, &mut self.http, self.wanted);
+                ordered.cut(flow, range.start, length, self.now, reader)
             }
             Some(_) | None => Ok(()),
         }
@@ -206,29 +220,17 @@ impl<S: Sink> Outlet<S> {
     /// Tells of the end of a flow. `reach`: the offset after its last byte, captured or not.
     pub fn close(&mut self, mut close: FlowClose, reach: u64) -> Result<(), Error> {
         if let Some(ordered) = &mut self.ordered {
-            ordered.close(close.flow, reach, &mut Printer(&mut self.sink))?;
+            let reader = &mut reader(&mut self.sink, &mut self.http, self.wanted);
+            ordered.close(close.flow, reach, reader)?;
         }
         close.end = close.end.shifted(self.time_delta);
         self.sink.put(&FromReassembler::Close(Box::new(close)), &[])
     }
 }
 
-/// Has the writer print what it reads.
-struct Printer<'a, S>(&'a mut S);
-
-impl<S: Sink> Consumer for Printer<'_, S> {
-    fn bytes(&mut self, flow: FlowId, offset: u64, bytes: &[u8]) -> Result<(), Error> {
-        self.0.put(&FromReassembler::Print(span(flow, offset, bytes)), bytes)
-    }
-
-    fn gap(&mut self, flow: FlowId, offset: u64, length: u64) -> Result<(), Error> {
-        self.0.put(&FromReassembler::Gap { flow, offset, length }, &[])
-    }
-
-    fn end(&mut self, _flow: FlowId) -> Result<(), Error> {
-        // `Close` tells the writer.
-        Ok(())
-    }
+/// Whoever reads in order. Of the outlet it takes only these parts, beside the streams themselves.
+fn reader<'a, S>(sink: &'a mut S, http: &'a mut Option<Http>, wanted: Wanted) -> Reader<'a, S> {
+    Reader { sink, prints: wanted.console == Some(Order::Stream), http: http.as_mut() }
 }
 
 fn span(flow: FlowId, offset: u64, bytes: &[u8]) -> Span {

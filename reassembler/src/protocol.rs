@@ -13,10 +13,14 @@ use crate::Error;
 use crate::connections::Connections;
 use crate::decode::{Aside, Decoder, Fragment, LinkType, Opened};
 use crate::fragments::{Datagram, Fragments, Outcome};
+use crate::http::Http;
 use crate::ordered::{Limits, Ordered};
 use crate::origin::{Captured, Kept, Origin};
 use crate::sink::Sink;
 use policy::role::Done;
+
+/// The part of the memory that it may take to undo what HTTP puts around bodies.
+const HTTP_PART: u64 = 4;
 
 /// The conversation with the capture process.
 #[derive(Debug)]
@@ -48,17 +52,27 @@ impl<S: Sink> Conversation<S> {
     pub fn new(plan: &ReassemblerPlan, sink: S) -> Self {
         let fragments = Fragments::new(usize::try_from(plan.max_memory).unwrap_or(usize::MAX));
         let limits = Limits::within(plan.max_memory, plan.patience);
-        let read_in_order = plan.wanted.flows && plan.wanted.console == Some(Order::Stream);
+        let printed = plan.wanted.console == Some(Order::Stream);
+        let read_in_order = plan.wanted.flows && (printed || plan.wanted.http.is_some());
         let ordered = read_in_order.then(|| Ordered::new(limits));
         let for_order = if read_in_order { limits.all } else { 0 };
-        let taken = u64::try_from(fragments.limit().saturating_add(for_order)).unwrap_or(u64::MAX);
+        let for_http = plan.wanted.http.map_or(0, |_| plan.max_memory / HTTP_PART);
+        let http =
+            plan.wanted.http.map(|wanted| Http::new(wanted, usize::try_from(for_http).unwrap_or(usize::MAX)));
+        let taken = fragments.limit().saturating_add(for_order);
+        let taken = u64::try_from(taken).unwrap_or(u64::MAX).saturating_add(for_http);
         let max_memory = plan.max_memory.saturating_sub(taken);
         Self {
             state: State::Start,
             decoder: Decoder { tunnels: plan.tunnels, separation: plan.separation },
             fragments,
             last: None,
-            connections: Connections::new(&ReassemblerPlan { max_memory, ..plan.clone() }, ordered, sink),
+            connections: Connections::new(
+                &ReassemblerPlan { max_memory, ..plan.clone() },
+                ordered,
+                http,
+                sink,
+            ),
             frames_wanted: plan.wanted.packets || plan.wanted.unprocessed,
             done: Done::Fully,
         }

@@ -159,6 +159,10 @@ impl<'a> Session<'a> {
             FromReassembler::Medium(medium) => self.medium(medium),
             FromReassembler::Packet { flow, packet } => self.packet(flow, &packet, bytes, pending),
             FromReassembler::Unprocessed(packet) => self.unprocessed(&packet, bytes),
+            FromReassembler::BodyOpen(_)
+            | FromReassembler::BodyBytes { .. }
+            | FromReassembler::BodyHole { .. }
+            | FromReassembler::BodyClose { .. } => Err(NOT_WANTED),
             FromReassembler::Close(close) => self.close(&close, pending),
             FromReassembler::End(totals) => self.end(*totals),
         }

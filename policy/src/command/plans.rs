@@ -90,6 +90,7 @@ fn reassembler(settings: &Settings, identities: &Identities) -> ReassemblerPlan 
             console: settings.console.as_ref().map(|_| settings.console_order),
             index: settings.index,
             packets: settings.packets,
+            http: settings.http,
             unprocessed: settings.unprocessed.is_some(),
         },
     }

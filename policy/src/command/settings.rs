@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use proto::control::Savefile;
-use proto::plan::{ConsolePlan, Digest, Order, Overlap, SandboxMode, Separation};
+use proto::plan::{ConsolePlan, Digest, HttpPlan, Order, Overlap, SandboxMode, Separation};
 
 /// A run as the command line asks for it.
 #[derive(Debug, Clone)]
@@ -32,6 +32,8 @@ pub struct Settings {
     pub unprocessed: Option<PathBuf>,
     /// `-FM`, `-e md5`, `-S hash`: digests of flow files.
     pub digests: Vec<Digest>,
+    /// `-e http`: what is wanted of HTTP.
+    pub http: Option<HttpPlan>,
     /// `-c` and what belongs to it.
     pub console: Option<ConsolePlan>,
     /// `-S console`.

@@ -12,6 +12,9 @@ const MAX_UNDONE: u64 = 1 << 30;
 
 /// Takes bodies as they are found.
 pub trait Bodies {
+    /// Bytes of a flow as they were sent, which are in no body that is taken.
+    fn plain(&mut self, flow: FlowId, bytes: &[u8]) -> Result<(), Error>;
+
     /// A body begins.
     fn open(&mut self, open: &BodyOpen) -> Result<(), Error>;
 

@@ -19,27 +19,17 @@ mod seek;
 use std::collections::HashMap;
 
 use proto::flow::FlowId;
+use proto::plan::HttpPlan;
 
 pub use self::body::Bodies;
 use self::exchange::Exchange;
 use self::scanner::{Scanner, Surroundings};
 use crate::Error;
 
-/// What is wanted of HTTP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Options {
-    /// Whether codings are undone.
-    pub decompress: bool,
-    /// Whether bodies of requests are wanted.
-    pub requests: bool,
-    /// Bytes that one body may have; none: as many as were sent, or codings make in reason.
-    pub max_body: Option<u64>,
-}
-
 /// Reads the flows of a run.
 #[derive(Debug)]
 pub struct Http {
-    options: Options,
+    plan: HttpPlan,
     flows: HashMap<FlowId, Flow>,
     /// By the number that both directions of a connection share.
     exchanges: HashMap<u64, Exchange>,
@@ -60,8 +50,8 @@ impl Http {
 
     /// No flows yet; what they take to be read may be `limit` bytes.
     #[must_use]
-    pub fn new(options: Options, limit: usize) -> Self {
-        Self { options, flows: HashMap::new(), exchanges: HashMap::new(), held: 0, limit }
+    pub fn new(plan: HttpPlan, limit: usize) -> Self {
+        Self { plan, flows: HashMap::new(), exchanges: HashMap::new(), held: 0, limit }
     }
 
     /// Bytes of memory that flows take beside [`Self::FLOW_SIZE`].
@@ -94,17 +84,34 @@ impl Http {
         bytes: &[u8],
         bodies: &mut B,
     ) -> Result<(), Error> {
+        if !self.flows.contains_key(&flow) {
+            return bodies.plain(flow, bytes);
+        }
+        let bytes = bytes.get(..self.within(offset, bytes.len())).unwrap_or(bytes);
         self.change(flow, bodies, |scanner, around| scanner.bytes(offset, bytes, around))
     }
 
     /// The next bytes of a flow were lost.
-    pub fn gap<B: Bodies>(&mut self, flow: FlowId, length: u64, bodies: &mut B) -> Result<(), Error> {
+    pub fn gap<B: Bodies>(
+        &mut self,
+        flow: FlowId,
+        offset: u64,
+        length: u64,
+        bodies: &mut B,
+    ) -> Result<(), Error> {
+        let length = self.plan.max_bytes.map_or(length, |max| max.saturating_sub(offset).min(length));
         self.change(flow, bodies, |scanner, around| scanner.gap(length, around))
     }
 
     /// A flow is over.
     pub fn end<B: Bodies>(&mut self, flow: FlowId, bodies: &mut B) -> Result<(), Error> {
         self.change(flow, bodies, |scanner, around| scanner.end(around.bodies))
+    }
+
+    /// How many of `length` bytes at `offset` are to be looked at.
+    fn within(&self, offset: u64, length: usize) -> usize {
+        let left = self.plan.max_bytes.map(|max| max.saturating_sub(offset));
+        left.map_or(length, |left| usize::try_from(left).unwrap_or(usize::MAX).min(length))
     }
 
     /// Changes a flow, if it is read, and keeps the books of what it takes.
@@ -117,7 +124,7 @@ impl Http {
         let Some(flow) = self.flows.get_mut(&id) else { return Ok(()) };
         let exchange = self.exchanges.entry(flow.connection).or_default();
         let before = flow.scanner.heap().saturating_add(exchange.heap());
-        let mut around = Surroundings { options: &self.options, exchange, bodies };
+        let mut around = Surroundings { plan: &self.plan, exchange, bodies };
         let result = change(&mut flow.scanner, &mut around);
         let mut after = flow.scanner.heap().saturating_add(exchange.heap());
         let others = self.held.saturating_sub(before);

@@ -2,8 +2,8 @@
 
 use proto::body::{BodyEnding, BodyOpen};
 use proto::flow::FlowId;
+use proto::plan::HttpPlan;
 
-use super::Options;
 use super::body::{Bodies, Body};
 use super::exchange::Exchange;
 use super::framing::{Framing, Piece, Skipped};
@@ -45,7 +45,7 @@ enum State {
 /// Whom a scanner works with.
 pub struct Surroundings<'s, B> {
     /// What is wanted.
-    pub options: &'s Options,
+    pub plan: &'s HttpPlan,
     /// The requests that the flow answers, or makes.
     pub exchange: &'s mut Exchange,
     /// Takes the bodies.
@@ -100,10 +100,20 @@ impl Scanner {
         mut rest: &[u8],
         around: &mut Surroundings<'_, B>,
     ) -> Result<(), Error> {
+        let mut plain = Plain { begins: rest, length: 0 };
         while !rest.is_empty() && !self.is_over() {
-            self.step(end, &mut rest, around)?;
+            let before = rest;
+            if matches!(self.state, State::Body(Some(_), _)) {
+                plain.give(self.flow, around.bodies)?;
+                self.step(end, &mut rest, around)?;
+                plain = Plain { begins: rest, length: 0 };
+            } else {
+                self.step(end, &mut rest, around)?;
+                plain.length = plain.length.saturating_add(before.len().saturating_sub(rest.len()));
+            }
         }
-        Ok(())
+        plain.length = plain.length.saturating_add(rest.len());
+        plain.give(self.flow, around.bodies)
     }
 
     fn step<B: Bodies>(
@@ -179,9 +189,9 @@ impl Scanner {
                     extension: head.extension,
                     request: self.requests,
                 };
-                let codings = if around.options.decompress { head.codings } else { Vec::new() };
-                let wanted = !self.requests || around.options.requests;
-                let body = wanted.then(|| Box::new(Body::new(open, &codings, around.options.max_body)));
+                let codings = if around.plan.decompress { head.codings } else { Vec::new() };
+                let wanted = !self.requests || around.plan.requests;
+                let body = wanted.then(|| Box::new(Body::new(open, &codings, around.plan.max_body)));
                 self.state = State::Body(body, framing);
             }
             None => self.lose(around.exchange),
@@ -212,7 +222,8 @@ impl Scanner {
     pub fn gap<B: Bodies>(&mut self, length: u64, around: &mut Surroundings<'_, B>) -> Result<(), Error> {
         match &mut self.state {
             State::Over => {}
-            State::Start(_) => {
+            State::Start(begun) => {
+                around.bodies.plain(self.flow, begun)?;
                 around.exchange.lose();
                 self.state = State::Over;
             }
@@ -241,6 +252,9 @@ impl Scanner {
 
     /// The flow is over.
     pub fn end<B: Bodies>(&mut self, bodies: &mut B) -> Result<(), Error> {
+        if let State::Start(begun) = &self.state {
+            bodies.plain(self.flow, begun)?;
+        }
         let whole = match &self.state {
             State::Body(Some(body), framing) => framing.ends_with_flow() && body.is_whole(),
             State::Body(None, _) | State::Start(_) | State::Head(_) | State::Lost(_) | State::Over => false,
@@ -266,6 +280,21 @@ impl Scanner {
                 body.map_or(Ok(()), |body| body.close(ending, bodies))
             }
             State::Start(_) | State::Head(_) | State::Lost(_) | State::Over => Ok(()),
+        }
+    }
+}
+
+/// Bytes that are in no body that is taken, one after the other.
+struct Plain<'a> {
+    begins: &'a [u8],
+    length: usize,
+}
+
+impl Plain<'_> {
+    fn give<B: Bodies>(&self, flow: FlowId, bodies: &mut B) -> Result<(), Error> {
+        match self.begins.get(..self.length) {
+            Some([]) | None => Ok(()),
+            Some(bytes) => bodies.plain(flow, bytes),
         }
     }
 }

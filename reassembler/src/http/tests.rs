@@ -25,9 +25,14 @@ struct Found {
 }
 
 #[derive(Default)]
-struct Shelf(Vec<Found>);
+struct Shelf(Vec<Found>, Vec<u8>);
 
 impl Bodies for Shelf {
+    fn plain(&mut self, _: FlowId, bytes: &[u8]) -> Result<(), Error> {
+        self.1.extend_from_slice(bytes);
+        Ok(())
+    }
+
     fn open(&mut self, open: &BodyOpen) -> Result<(), Error> {
         self.0.push(Found {
             number: open.number,
@@ -57,10 +62,10 @@ impl Bodies for Shelf {
     }
 }
 
-const OPTIONS: Options = Options { decompress: true, requests: false, max_body: None };
+const PLAN: HttpPlan = HttpPlan { decompress: true, requests: false, max_body: None, max_bytes: None };
 
-fn http(options: Options) -> Http {
-    let mut http = Http::new(options, 64 << 20);
+fn http(plan: HttpPlan) -> Http {
+    let mut http = Http::new(plan, 64 << 20);
     http.open(CLIENT, 0, true);
     http.open(SERVER, 0, true);
     http
@@ -68,13 +73,13 @@ fn http(options: Options) -> Http {
 
 /// The bodies of a connection; holes of the server's flow are ranges that do not come.
 fn read(
-    options: Options,
+    plan: HttpPlan,
     requests: &[u8],
     responses: &[u8],
     step: usize,
     holes: &[std::ops::Range<usize>],
 ) -> Vec<Found> {
-    let mut http = http(options);
+    let mut http = http(plan);
     let mut shelf = Shelf::default();
     feed(&mut http, CLIENT, requests, step, &[], &mut shelf);
     feed(&mut http, SERVER, responses, step, holes, &mut shelf);
@@ -96,7 +101,7 @@ fn feed(
     let mut at = 0;
     while at < bytes.len() {
         if let Some(hole) = holes.iter().find(|hole| hole.start == at) {
-            http.gap(flow, u64::try_from(hole.len()).unwrap(), shelf).unwrap();
+            http.gap(flow, u64::try_from(at).unwrap(), u64::try_from(hole.len()).unwrap(), shelf).unwrap();
             at = hole.end;
             continue;
         }
@@ -110,9 +115,9 @@ fn feed(
 
 /// The bodies, the same whatever the pieces.
 fn bodies(requests: &str, responses: &[u8]) -> Vec<Found> {
-    let whole = read(OPTIONS, requests.as_bytes(), responses, usize::MAX, &[]);
+    let whole = read(PLAN, requests.as_bytes(), responses, usize::MAX, &[]);
     for step in [1, 2, 7, 80, 81] {
-        assert_eq!(read(OPTIONS, requests.as_bytes(), responses, step, &[]), whole, "pieces of {step}");
+        assert_eq!(read(PLAN, requests.as_bytes(), responses, step, &[]), whole, "pieces of {step}");
     }
     whole
 }
@@ -251,7 +256,7 @@ fn codings_are_undone_unless_they_are_not_to_be() {
     let fields = format!("Content-Encoding: gzip\r\nContent-Length: {}\r\n", coded.len());
     let flow = [response("200 OK", &fields, ""), coded.clone(), ok("next")].concat();
     assert_eq!(summary(&bodies("", &flow)), [(1, "text", Complete), (2, "next", Complete)]);
-    let raw = read(Options { decompress: false, ..OPTIONS }, b"", &flow, 10, &[]);
+    let raw = read(HttpPlan { decompress: false, ..PLAN }, b"", &flow, 10, &[]);
     assert_eq!(raw[0].bytes, coded);
     let broken = [response("200 OK", &fields.replace("gzip", "br"), ""), coded, ok("next")].concat();
     assert_eq!(summary(&bodies("", &broken)), [(1, "", BrokenCoding), (2, "next", Complete)]);
@@ -259,7 +264,7 @@ fn codings_are_undone_unless_they_are_not_to_be() {
 
 #[test]
 fn a_body_is_capped() {
-    let options = Options { max_body: Some(10), ..OPTIONS };
+    let plan = HttpPlan { max_body: Some(10), ..PLAN };
     let coded = gzip(&[b'x'; 100]);
     let fields = format!("Content-Encoding: gzip\r\nContent-Length: {}\r\n", coded.len());
     let flow =
@@ -267,7 +272,7 @@ fn a_body_is_capped() {
             .concat();
     for step in [1, 50, 10_000] {
         assert_eq!(
-            summary(&read(options, b"", &flow, step, &[])),
+            summary(&read(plan, b"", &flow, step, &[])),
             [
                 (1, "ten bytes!", Complete),
                 (2, "ten bytes ", Capped),
@@ -279,15 +284,22 @@ fn a_body_is_capped() {
 }
 
 #[test]
+fn no_more_of_a_flow_is_read_than_is_kept_of_it() {
+    let flow = ok("0123456789");
+    let plan = HttpPlan { max_bytes: u64::try_from(flow.len() - 4).ok(), ..PLAN };
+    assert_eq!(summary(&read(plan, b"", &flow, 7, &[])), [(1, "012345", Cut)]);
+}
+
+#[test]
 fn holes_are_zeros_where_they_can_be() {
     let one = ok("0123456789");
     let at = one.len() - 10;
     let flow = [one.clone(), ok("next")].concat();
-    let inside = read(OPTIONS, b"", &flow, 1000, &[at + 2..at + 5]);
+    let inside = read(PLAN, b"", &flow, 1000, &[at + 2..at + 5]);
     assert_eq!(summary(&inside), [(1, "01\0\0\x0056789", Hole), (2, "next", Complete)]);
-    let to_the_end = read(OPTIONS, b"", &flow, 1000, &[at + 2..at + 10]);
+    let to_the_end = read(PLAN, b"", &flow, 1000, &[at + 2..at + 10]);
     assert_eq!(summary(&to_the_end), [(1, "01\0\0\0\0\0\0\0\0", Hole), (2, "next", Complete)]);
-    let beyond = read(OPTIONS, b"", &[one, ok("lost"), ok("found")].concat(), 1000, &[at + 2..at + 12]);
+    let beyond = read(PLAN, b"", &[one, ok("lost"), ok("found")].concat(), 1000, &[at + 2..at + 12]);
     assert_eq!(summary(&beyond), [(1, "01\0\0\0\0\0\0\0\0", Hole), (2, "found", Complete)]);
 }
 
@@ -297,28 +309,28 @@ fn a_hole_ends_what_is_coded_and_what_is_divided() {
     let fields = format!("Content-Encoding: gzip\r\nContent-Length: {}\r\n", coded.len());
     let head = response("200 OK", &fields, "");
     let flow = [head.clone(), coded, ok("next")].concat();
-    let found = read(OPTIONS, b"", &flow, 1000, &[head.len() + 9000..head.len() + 9001]);
+    let found = read(PLAN, b"", &flow, 1000, &[head.len() + 9000..head.len() + 9001]);
     assert_eq!((found[0].ending, found[1].ending), (Some(Hole), Some(Complete)));
     assert!(found[0].bytes.len() > 4000 && found[0].bytes.starts_with(b"\0\0\0\0\0\0\0\x01"));
     let chunked = response("200 OK", "Transfer-Encoding: chunked\r\n", "3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n");
     let at = chunked.len() - 16;
     let flow = [chunked, ok("next")].concat();
-    let found = read(OPTIONS, b"", &flow, 1000, &[at..at + 4]);
+    let found = read(PLAN, b"", &flow, 1000, &[at..at + 4]);
     assert_eq!(summary(&found), [(1, "ab\0", Hole), (2, "next", Complete)]);
 }
 
 #[test]
 fn bodies_of_requests_are_there_if_they_are_wanted() {
     let requests = b"POST /1 HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}PUT /2 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n";
-    assert_eq!(read(OPTIONS, requests, b"", 10, &[]), []);
-    let found = read(Options { requests: true, ..OPTIONS }, requests, b"", 10, &[]);
+    assert_eq!(read(PLAN, requests, b"", 10, &[]), []);
+    let found = read(HttpPlan { requests: true, ..PLAN }, requests, b"", 10, &[]);
     assert_eq!(summary(&found), [(1, "{}", Complete), (2, "ab", Complete)]);
     assert!(found[0].request && found[0].extension == "json");
 }
 
 #[test]
 fn memory_is_bounded_for_all() {
-    let mut http = Http::new(OPTIONS, 200_000);
+    let mut http = Http::new(PLAN, 200_000);
     let mut shelf = Shelf::default();
     let coded = gzip(&vec![7; 100_000]);
     for number in 0..10 {
@@ -336,8 +348,31 @@ fn memory_is_bounded_for_all() {
 }
 
 #[test]
+fn what_is_in_no_body_comes_as_it_was_sent() {
+    let coded = gzip(b"text");
+    let fields = format!("Content-Encoding: gzip\r\nContent-Length: {}\r\n", coded.len());
+    let head = response("200 OK", &fields, "");
+    let flow = [&head[..], &coded, b"junk ", &head, &coded, b"more junk"].concat();
+    for step in [1, 100, 10_000] {
+        let mut http = http(PLAN);
+        let mut shelf = Shelf::default();
+        feed(&mut http, SERVER, &flow, step, &[], &mut shelf);
+        http.end(SERVER, &mut shelf).unwrap();
+        assert_eq!(shelf.1, [&head[..], b"junk ", &head, b"more junk"].concat());
+        assert_eq!(summary(&shelf.0), [(1, "text", Complete), (2, "text", Complete)]);
+    }
+    for other in [&b"SSH-2.0-OpenSSH_9.2p1\r\n\0\0\0"[..], b"HTTP/1.1 200 too short", b"a"] {
+        let mut http = http(PLAN);
+        let mut shelf = Shelf::default();
+        feed(&mut http, SERVER, other, 1, &[], &mut shelf);
+        http.end(SERVER, &mut shelf).unwrap();
+        assert_eq!(shelf.1, other);
+    }
+}
+
+#[test]
 fn what_is_no_http_takes_nothing() {
-    let mut http = http(OPTIONS);
+    let mut http = http(PLAN);
     http.bytes(SERVER, 0, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", &mut Shelf::default()).unwrap();
     http.bytes(CLIENT, 0, b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n", &mut Shelf::default()).unwrap();
     assert_eq!((http.flows(), http.held()), (0, 0));

@@ -43,6 +43,7 @@ pub fn plan() -> ReassemblerPlan {
             console: None,
             index: false,
             packets: false,
+            http: None,
             unprocessed: false,
         },
     }

@@ -106,6 +106,7 @@ fn plan(choice: u16) -> ReassemblerPlan {
             },
             index: choice & 192 == 64,
             packets: choice & 128 != 0,
+            http: None,
             unprocessed: choice & 64 != 0,
         },
     }

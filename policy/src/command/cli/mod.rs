@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use clap::ArgMatches;
 use proto::control::Savefile;
-use proto::plan::{ConsoleFormat, ConsolePlan, SandboxMode};
+use proto::plan::{ConsoleFormat, ConsolePlan, HttpPlan, Order, SandboxMode};
 
 use super::error::Error;
 use super::settings::{Input, Settings};
@@ -78,6 +78,16 @@ fn settings(matches: &ArgMatches, command_line: String) -> Result<Settings, Erro
     // As in tcpflow: where packets are kept, nothing is printed.
     let console = if packets { None } else { console(matches) };
     let digest = naming.digest || scanners.runs(Scanner::Md5);
+    let max_bytes = number(matches, "max-bytes");
+    // Neither packets nor what is printed as it arrives is read in order.
+    let in_order = !packets && (console.is_none() || set.console == Order::Stream);
+    let http = (scanners.runs(Scanner::Http) && in_order).then_some(HttpPlan {
+        decompress: !matches.get_flag("no-decompress"),
+        requests: set.http_requests,
+        max_body: set.http_max_body.map(|megabytes| megabytes << 20),
+        // The console counts what it prints by itself.
+        max_bytes: if console.is_some() { None } else { max_bytes },
+    });
     let report = matches.get_one::<PathBuf>("report").cloned();
     let debug = if matches.get_flag("verbose") { 10 } else { number(matches, "debug").unwrap_or(DEBUG) };
     let max_skip = number(matches, "max-skip").unwrap_or(MAX_SKIP);
@@ -97,7 +107,8 @@ fn settings(matches: &ArgMatches, command_line: String) -> Result<Settings, Erro
         digests: if digest { set.digests } else { Vec::new() },
         console,
         console_order: set.console,
-        max_bytes: number(matches, "max-bytes"),
+        http,
+        max_bytes,
         max_open_files: number(matches, "max-open-files").unwrap_or(MAX_OPEN_FILES),
         max_skip,
         max_hole: set.max_hole.unwrap_or(max_skip.max(MAX_SKIP).saturating_mul(4)),

@@ -30,6 +30,10 @@ pub struct Set {
     pub report_enabled: bool,
     /// `console`.
     pub console: Order,
+    /// `http_requests`.
+    pub http_requests: bool,
+    /// `http_max_body`, MiB.
+    pub http_max_body: Option<u64>,
     /// `hash`.
     pub digests: Vec<Digest>,
 }
@@ -48,6 +52,8 @@ impl Default for Set {
             packet_buffer_timeout: 10,
             report_enabled: true,
             console: Order::Stream,
+            http_requests: false,
+            http_max_body: None,
             digests: vec![Digest::Md5],
         }
     }
@@ -152,6 +158,27 @@ pub const KNOWN: &[Known] = &[
         assign: |set, to| {
             to.one_of(&[("stream", Order::Stream), ("arrival", Order::Arrival)])
                 .map(|value| set.console = value)
+        },
+    },
+    Known {
+        name: "http_requests",
+        default: "NO",
+        help: "Whether bodies of HTTP requests are kept too: YES or NO",
+        assign: |set, to| {
+            let values = [("YES", true), ("NO", false), ("yes", true), ("no", false)];
+            to.one_of(&values).map(|value| set.http_requests = value)
+        },
+    },
+    Known {
+        name: "http_max_body",
+        default: "none",
+        help: "MiB that one HTTP body may have; none: all that was sent, or 1024 where it was compressed",
+        assign: |set, to| {
+            if to.value == "none" {
+                set.http_max_body = None;
+                return Ok(());
+            }
+            to.within(1..=1_048_576).map(|value| set.http_max_body = Some(value))
         },
     },
     Known {
