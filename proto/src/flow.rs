@@ -270,6 +270,8 @@ pub struct Totals {
     pub payload_aside: Vec<Count>,
     /// Frames sent to the writer as `Unprocessed`.
     pub unprocessed: u64,
+    /// Bytes of bodies sent to the writer.
+    pub bodies: u64,
     /// Flows opened.
     pub flows: u64,
     /// The most flows that were open at once.
@@ -317,6 +319,7 @@ impl Totals {
             stored: 0,
             payload_aside: Vec::new(),
             unprocessed: 0,
+            bodies: 0,
             flows: 0,
             max_open_flows: 0,
             open_flows_at_end: 0,

@@ -200,6 +200,8 @@ pub struct WriterPlan {
     pub packets: bool,
     /// `-w`: whether frames that were not processed are kept, in the file that the manifest has for them.
     pub unprocessed: bool,
+    /// `-e http`: whether bodies of HTTP messages are kept, each beside the file of its flow.
+    pub bodies: bool,
     /// Digests of each flow file, for the report.
     pub digests: Vec<Digest>,
     /// Console output, if there is any.

@@ -41,6 +41,7 @@ pub struct Ledger {
     stored: u64,
     payload_aside: Tally,
     unprocessed: u64,
+    bodies: u64,
     flows: u64,
     open_flows: u64,
     max_open_flows: u64,
@@ -86,6 +87,11 @@ impl Ledger {
         self.unprocessed = self.unprocessed.saturating_add(1);
     }
 
+    /// Bytes of a body were sent to the writer.
+    pub fn body(&mut self, bytes: usize) {
+        self.bodies = self.bodies.saturating_add(length(bytes));
+    }
+
     /// A flow was opened; its number, from 0.
     pub fn flow_opened(&mut self) -> u64 {
         let number = self.flows;
@@ -124,6 +130,7 @@ impl Ledger {
             stored: self.stored,
             payload_aside: self.payload_aside.counts(),
             unprocessed: self.unprocessed,
+            bodies: self.bodies,
             flows: self.flows,
             max_open_flows: self.max_open_flows,
             open_flows_at_end,

@@ -53,7 +53,9 @@ impl<S: Sink> Outlet<S> {
     pub fn pass(&mut self, now: Timestamp) -> Result<(), Error> {
         self.now = now;
         match &mut self.ordered {
-            Some(ordered) => ordered.pass(now, &mut reader(&mut self.sink, &mut self.http, self.wanted)),
+            Some(ordered) => {
+                ordered.pass(now, &mut reader(&mut self.sink, &mut self.ledger, &mut self.http, self.wanted))
+            }
             None => Ok(()),
         }
     }
@@ -68,7 +70,7 @@ impl<S: Sink> Outlet<S> {
     pub fn acknowledged(&mut self, flow: FlowId, offset: u64) -> Result<(), Error> {
         match &mut self.ordered {
             Some(ordered) => {
-                let reader = &mut reader(&mut self.sink, &mut self.http, self.wanted);
+                let reader = &mut reader(&mut self.sink, &mut self.ledger, &mut self.http, self.wanted);
                 ordered.acknowledged(flow, offset, reader)
             }
             None => Ok(()),
@@ -108,7 +110,7 @@ impl<S: Sink> Outlet<S> {
         }
         let late = match &mut self.ordered {
             Some(ordered) => {
-                let reader = &mut reader(&mut self.sink, &mut self.http, self.wanted);
+                let reader = &mut reader(&mut self.sink, &mut self.ledger, &mut self.http, self.wanted);
                 ordered.bytes(flow, range.start, bytes, self.now, reader)?
             }
             None => 0,
@@ -126,7 +128,7 @@ impl<S: Sink> Outlet<S> {
         let length = range.end.saturating_sub(range.start);
         match &mut self.ordered {
             Some(ordered) if length > 0 => {
-                let reader = &mut reader(&mut self.sink, &mut self.http, self.wanted);
+                let reader = &mut reader(&mut self.sink, &mut self.ledger, &mut self.http, self.wanted);
                 ordered.cut(flow, range.start, length, self.now, reader)
             }
             Some(_) | None => Ok(()),
@@ -220,7 +222,7 @@ impl<S: Sink> Outlet<S> {
     /// Tells of the end of a flow. `reach`: the offset after its last byte, captured or not.
     pub fn close(&mut self, mut close: FlowClose, reach: u64) -> Result<(), Error> {
         if let Some(ordered) = &mut self.ordered {
-            let reader = &mut reader(&mut self.sink, &mut self.http, self.wanted);
+            let reader = &mut reader(&mut self.sink, &mut self.ledger, &mut self.http, self.wanted);
             ordered.close(close.flow, reach, reader)?;
         }
         close.end = close.end.shifted(self.time_delta);
@@ -229,8 +231,13 @@ impl<S: Sink> Outlet<S> {
 }
 
 /// Whoever reads in order. Of the outlet it takes only these parts, beside the streams themselves.
-fn reader<'a, S>(sink: &'a mut S, http: &'a mut Option<Http>, wanted: Wanted) -> Reader<'a, S> {
-    Reader { sink, prints: wanted.console == Some(Order::Stream), http: http.as_mut() }
+fn reader<'a, S>(
+    sink: &'a mut S,
+    ledger: &'a mut Ledger,
+    http: &'a mut Option<Http>,
+    wanted: Wanted,
+) -> Reader<'a, S> {
+    Reader { sink, ledger, prints: wanted.console == Some(Order::Stream), http: http.as_mut() }
 }
 
 fn span(flow: FlowId, offset: u64, bytes: &[u8]) -> Span {

@@ -6,6 +6,7 @@ use proto::flow::{FlowId, FromReassembler, Span};
 
 use crate::Error;
 use crate::http::{Bodies, Http};
+use crate::ledger::Ledger;
 use crate::ordered::Consumer;
 use crate::sink::Sink;
 
@@ -13,6 +14,8 @@ use crate::sink::Sink;
 pub struct Reader<'a, S> {
     /// Where messages go.
     pub sink: &'a mut S,
+    /// What is counted of them.
+    pub ledger: &'a mut Ledger,
     /// Whether the console reads.
     pub prints: bool,
     /// HTTP, if it is wanted.
@@ -23,7 +26,7 @@ impl<S: Sink> Consumer for Reader<'_, S> {
     fn bytes(&mut self, flow: FlowId, offset: u64, bytes: &[u8]) -> Result<(), Error> {
         match (&mut self.http, self.prints) {
             (Some(http), true) => http.bytes(flow, offset, bytes, &mut Print(self.sink)),
-            (Some(http), false) => http.bytes(flow, offset, bytes, &mut Store(self.sink)),
+            (Some(http), false) => http.bytes(flow, offset, bytes, &mut Store(self.sink, self.ledger)),
             (None, _) => print(self.sink, flow, offset, bytes),
         }
     }
@@ -31,7 +34,7 @@ impl<S: Sink> Consumer for Reader<'_, S> {
     fn gap(&mut self, flow: FlowId, offset: u64, length: u64) -> Result<(), Error> {
         match (&mut self.http, self.prints) {
             (Some(http), true) => http.gap(flow, offset, length, &mut Print(self.sink))?,
-            (Some(http), false) => return http.gap(flow, offset, length, &mut Store(self.sink)),
+            (Some(http), false) => return http.gap(flow, offset, length, &mut Store(self.sink, self.ledger)),
             (None, _) => {}
         }
         self.sink.put(&FromReassembler::Gap { flow, offset, length }, &[])
@@ -41,7 +44,7 @@ impl<S: Sink> Consumer for Reader<'_, S> {
     fn end(&mut self, flow: FlowId) -> Result<(), Error> {
         match (&mut self.http, self.prints) {
             (Some(http), true) => http.end(flow, &mut Print(self.sink)),
-            (Some(http), false) => http.end(flow, &mut Store(self.sink)),
+            (Some(http), false) => http.end(flow, &mut Store(self.sink, self.ledger)),
             (None, _) => Ok(()),
         }
     }
@@ -55,7 +58,7 @@ pub fn print<S: Sink>(sink: &mut S, flow: FlowId, offset: u64, bytes: &[u8]) -> 
 }
 
 /// Has bodies stored.
-struct Store<'a, S>(&'a mut S);
+struct Store<'a, S>(&'a mut S, &'a mut Ledger);
 
 impl<S: Sink> Bodies for Store<'_, S> {
     fn plain(&mut self, _flow: FlowId, _bytes: &[u8]) -> Result<(), Error> {
@@ -68,6 +71,7 @@ impl<S: Sink> Bodies for Store<'_, S> {
 
     fn bytes(&mut self, flow: FlowId, bytes: &[u8]) -> Result<(), Error> {
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        self.1.body(bytes.len());
         self.0.put(&FromReassembler::BodyBytes { flow, length }, bytes)
     }
 

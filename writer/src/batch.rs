@@ -1,4 +1,4 @@
-//! Payload of one batch, gathered by flow so that each flow's bytes reach its file in few writes.
+//! Payload of one batch, gathered by file so that its bytes reach it in few writes.
 //!
 //! Only what lies end to end is gathered, and nothing outlives the batch: the bytes stay where they were
 //! received. Files that only grow by what is made here (indexes, savefiles) gather their text likewise.
@@ -6,18 +6,16 @@
 use std::collections::HashMap;
 use std::io::IoSlice;
 
-use proto::flow::FlowId;
-
 use crate::open_files::FileId;
 
 /// The most parts that pwritev(2) takes (`IOV_MAX`).
 const MAX_PARTS: usize = 1024;
 
-/// Bytes for one place of one flow, in parts.
+/// Bytes for one place of one file, in parts.
 #[derive(Debug)]
 pub struct Gathered<'a> {
-    /// The flow.
-    pub flow: FlowId,
+    /// The file.
+    pub file: FileId,
     /// Where the first byte belongs.
     pub offset: u64,
     /// The offset after the last byte.
@@ -26,10 +24,10 @@ pub struct Gathered<'a> {
     pub parts: Vec<IoSlice<'a>>,
 }
 
-/// What of a batch is not written yet: for each flow one range at most.
+/// What of a batch is not written yet: for each file one range at most.
 #[derive(Debug, Default)]
 pub struct Pending<'a> {
-    ranges: HashMap<FlowId, Gathered<'a>>,
+    ranges: HashMap<FileId, Gathered<'a>>,
     growth: HashMap<FileId, Growth>,
 }
 
@@ -43,10 +41,10 @@ pub struct Growth {
 }
 
 impl<'a> Pending<'a> {
-    /// Adds bytes to a flow; gives back what has to be written before because they do not follow it.
-    pub fn add(&mut self, flow: FlowId, offset: u64, bytes: &'a [u8]) -> Option<Gathered<'a>> {
+    /// Adds bytes to a file; gives back what has to be written before because they do not follow it.
+    pub fn add(&mut self, file: FileId, offset: u64, bytes: &'a [u8]) -> Option<Gathered<'a>> {
         let end = offset.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-        if let Some(range) = self.ranges.get_mut(&flow)
+        if let Some(range) = self.ranges.get_mut(&file)
             && range.end == offset
             && range.parts.len() < MAX_PARTS
         {
@@ -54,12 +52,12 @@ impl<'a> Pending<'a> {
             range.parts.push(IoSlice::new(bytes));
             return None;
         }
-        self.ranges.insert(flow, Gathered { flow, offset, end, parts: vec![IoSlice::new(bytes)] })
+        self.ranges.insert(file, Gathered { file, offset, end, parts: vec![IoSlice::new(bytes)] })
     }
 
-    /// What is pending for one flow.
-    pub fn take(&mut self, flow: FlowId) -> Option<Gathered<'a>> {
-        self.ranges.remove(&flow)
+    /// What is pending for one file.
+    pub fn take(&mut self, file: FileId) -> Option<Gathered<'a>> {
+        self.ranges.remove(&file)
     }
 
     /// What a file is to grow by so far.
@@ -86,16 +84,22 @@ impl<'a> Pending<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::open_files::Kind;
+    use proto::flow::FlowId;
+
+    fn id(flow: u64) -> FileId {
+        FileId { flow: FlowId(flow), kind: Kind::Flow }
+    }
 
     #[test]
     fn what_follows_is_gathered_and_a_gap_is_not() {
         let mut pending = Pending::default();
-        assert!(pending.add(FlowId(1), 0, b"ab").is_none());
-        assert!(pending.add(FlowId(2), 7, b"x").is_none());
-        assert!(pending.add(FlowId(1), 2, b"c").is_none());
-        let before = pending.add(FlowId(1), 9, b"z").unwrap();
+        assert!(pending.add(id(1), 0, b"ab").is_none());
+        assert!(pending.add(id(2), 7, b"x").is_none());
+        assert!(pending.add(id(1), 2, b"c").is_none());
+        let before = pending.add(id(1), 9, b"z").unwrap();
         assert_eq!((before.offset, before.end, before.parts.len()), (0, 3, 2));
-        assert_eq!(pending.take(FlowId(1)).unwrap().offset, 9);
+        assert_eq!(pending.take(id(1)).unwrap().offset, 9);
         assert_eq!(pending.drain().count(), 1);
     }
 }

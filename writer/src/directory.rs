@@ -46,6 +46,12 @@ impl Directory {
         self.open(name, OFlag::O_PATH).is_ok()
     }
 
+    /// Creates a file that did not exist, as tcpflow makes those of bodies: for its owner to write.
+    pub fn create_body(&self, name: &str) -> Result<OwnedFd, Errno> {
+        let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL;
+        beneath(&self.fd, name, flags, Mode::from_bits_truncate(0o644))
+    }
+
     /// Opens a file that this run created.
     pub fn reopen(&self, name: &str) -> Result<OwnedFd, Errno> {
         self.open(name, OFlag::O_RDWR)

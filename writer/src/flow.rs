@@ -3,6 +3,7 @@
 use nix::errno::Errno;
 use proto::flow::FlowOpen;
 
+use crate::bodies::Bodies;
 use crate::console::Shown;
 use crate::digest::Digests;
 use crate::savefile::Format;
@@ -32,6 +33,8 @@ pub struct Flow {
     pub savefile: Option<Box<Format>>,
     /// Digests of its file, if they are wanted.
     pub digests: Option<Box<Digests>>,
+    /// Bodies of HTTP messages that were in it.
+    pub bodies: Option<Box<Bodies>>,
 }
 
 impl Flow {
@@ -49,6 +52,7 @@ impl Flow {
             index: None,
             savefile: None,
             digests: None,
+            bodies: None,
         }
     }
 }

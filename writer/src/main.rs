@@ -1,6 +1,7 @@
 //! `tcpflow-writer`: makes flow files and the report, in one directory and nowhere else.
 
 mod batch;
+mod bodies;
 mod console;
 mod contents;
 mod counter;

@@ -21,6 +21,8 @@ pub enum Kind {
     Flow,
     /// The index.
     Index,
+    /// The body that is open.
+    Body,
 }
 
 /// Open files of flows.

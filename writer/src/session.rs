@@ -1,11 +1,13 @@
 //! One run's flows: each message of the reassembler, in its order, put into effect.
 
+mod bodies;
 mod packets;
 
 use policy::channel::Receiver;
 use policy::role::{Control, Done};
 use proto::Breach;
 use proto::batch::Incoming;
+use proto::body::BodyEnding;
 use proto::control::Level;
 use proto::flow::{FlowClose, FlowEnding, FlowId, FromReassembler, Medium, Span, Totals};
 use proto::frame::Ending;
@@ -108,8 +110,11 @@ impl<'a> Session<'a> {
         }
         // What came before a breach came in order, and is kept.
         for range in pending.drain() {
-            let flow = self.table.get(range.flow)?;
-            self.store.write(flow, range);
+            let flow = self.table.get(range.file.flow)?;
+            match range.file.kind {
+                Kind::Flow | Kind::Index => self.store.write(flow, range),
+                Kind::Body => self.store.write_body(flow, range),
+            }
         }
         for (file, growth) in pending.drain_growth() {
             let flow = self.table.get(file.flow)?;
@@ -159,10 +164,10 @@ impl<'a> Session<'a> {
             FromReassembler::Medium(medium) => self.medium(medium),
             FromReassembler::Packet { flow, packet } => self.packet(flow, &packet, bytes, pending),
             FromReassembler::Unprocessed(packet) => self.unprocessed(&packet, bytes),
-            FromReassembler::BodyOpen(_)
-            | FromReassembler::BodyBytes { .. }
-            | FromReassembler::BodyHole { .. }
-            | FromReassembler::BodyClose { .. } => Err(NOT_WANTED),
+            FromReassembler::BodyOpen(open) => self.body_open(open),
+            FromReassembler::BodyBytes { flow, .. } => self.body_bytes(flow, bytes, pending),
+            FromReassembler::BodyHole { flow, length } => self.body_hole(flow, length),
+            FromReassembler::BodyClose { flow, ending } => self.body_close(flow, ending, pending),
             FromReassembler::Close(close) => self.close(&close, pending),
             FromReassembler::End(totals) => self.end(*totals),
         }
@@ -172,7 +177,8 @@ impl<'a> Session<'a> {
         let flow = self.table.get(span.flow)?;
         let admitted = self.store.admit(flow, span);
         let Some(bytes) = bytes.get(..admitted).filter(|bytes| !bytes.is_empty()) else { return Ok(()) };
-        if let Some(before) = pending.add(span.flow, span.offset, bytes) {
+        let file = FileId { flow: span.flow, kind: Kind::Flow };
+        if let Some(before) = pending.add(file, span.offset, bytes) {
             self.store.write(flow, before);
         }
         Ok(())
@@ -204,10 +210,14 @@ impl<'a> Session<'a> {
             self.open_files_at_end.get_or_insert(self.store.open_files());
         }
         let mut flow = self.table.close(close.flow)?;
+        if flow.bodies.as_ref().is_some_and(|bodies| bodies.open.is_some()) {
+            return Err(Breach::Forbidden("the end of a flow, with a body open"));
+        }
         let digests = self.store.finish(&mut flow, close.size);
         if let Some(report) = &mut self.report {
             report.flow(&flow, Some(close), &digests);
         }
+        self.store.forget_bodies(&mut flow);
         Ok(())
     }
 
@@ -216,8 +226,9 @@ impl<'a> Session<'a> {
             return Err(Breach::Forbidden("the end, with flows open"));
         }
         let sums = &self.store.sums;
-        let came = (self.table.total(), sums.payload.received, sums.unprocessed.received);
-        if (totals.flows, totals.stored, totals.unprocessed) != came {
+        let payload = (sums.payload.received, sums.bodies.received);
+        let came = (self.table.total(), payload, sums.unprocessed.received);
+        if (totals.flows, (totals.stored, totals.bodies), totals.unprocessed) != came {
             return Err(Breach::Forbidden("totals that do not add up"));
         }
         self.control.notice(Level::Detail, &format!("Total flows processed: {}", totals.flows));
@@ -228,7 +239,7 @@ impl<'a> Session<'a> {
 
     fn write_pending(&mut self, id: FlowId, pending: &mut Pending<'_>) -> Result<(), Breach> {
         let flow = self.table.get(id)?;
-        if let Some(range) = pending.take(id) {
+        if let Some(range) = pending.take(FileId { flow: id, kind: Kind::Flow }) {
             self.store.write(flow, range);
         }
         for kind in [Kind::Flow, Kind::Index] {
@@ -271,6 +282,7 @@ impl<'a> Session<'a> {
         run.open_files_at_end = self.open_files_at_end.unwrap_or_else(|| self.store.open_files());
         for mut flow in self.table.drain() {
             let size = flow.stream_length;
+            self.store.close_body(&mut flow, BodyEnding::Cut);
             let digests = self.store.finish(&mut flow, size);
             if let Some(report) = &mut self.report {
                 report.flow(&flow, None, &digests);

@@ -1,5 +1,6 @@
 //! From payload to flow files: names, descriptors, places, times, and what became of every byte.
 
+mod bodies;
 mod growing;
 
 use std::os::fd::OwnedFd;
@@ -39,6 +40,10 @@ pub struct Store {
     indexes: bool,
     digests: Vec<Digest>,
     max_bytes: u64,
+    /// Whether there are bodies of HTTP messages.
+    bodies: bool,
+    /// How many of them are remembered for the report.
+    listed: usize,
     /// What became of payload.
     pub sums: Sums,
 }
@@ -56,6 +61,8 @@ impl Store {
             indexes: plan.index,
             digests: plan.digests.clone(),
             max_bytes: plan.max_bytes.unwrap_or(u64::MAX),
+            bodies: plan.bodies,
+            listed: 0,
             sums: Sums::default(),
         }
     }
@@ -68,6 +75,11 @@ impl Store {
     /// Whether flow files are of packets.
     pub fn keeps_packets(&self) -> bool {
         self.packets
+    }
+
+    /// Whether there are bodies of HTTP messages.
+    pub fn keeps_bodies(&self) -> bool {
+        self.bodies
     }
 
     /// The directory that files are made in.
@@ -146,6 +158,11 @@ impl Store {
     /// Moves all that a flow has up by `by` bytes.
     pub fn shift(&mut self, flow: &mut Flow, by: u64) {
         flow.stream_length = flow.stream_length.saturating_add(by);
+        if let Some(bodies) = &mut flow.bodies {
+            for body in bodies.over.iter_mut().chain(&mut bodies.open) {
+                body.open.offset = body.open.offset.saturating_add(by);
+            }
+        }
         if flow.fault.is_some() || flow.file_length == 0 {
             return;
         }
@@ -247,6 +264,7 @@ impl Store {
             let file = match kind {
                 Kind::Flow => self.open(|directory| directory.reopen(name)),
                 Kind::Index => self.open(|directory| directory.reopen(&index::name(name))),
+                Kind::Body => Err(Errno::ENOENT),
             }?;
             self.add(id, file);
         }

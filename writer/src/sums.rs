@@ -46,6 +46,8 @@ pub enum Failure {
     Digest,
     /// The savefile of `-w`.
     Unprocessed,
+    /// The body of an HTTP message.
+    Body,
 }
 
 /// What became of a run.
@@ -60,6 +62,10 @@ pub struct Sums {
     pub kept: Books,
     /// Frames that were not processed, where these are kept.
     pub unprocessed: Books,
+    /// Bodies of HTTP messages, in bytes. They were in payload too.
+    pub bodies: Books,
+    /// Files of bodies made.
+    pub body_files: u64,
     /// Flow files made.
     pub files: u64,
     /// Those of them that lie in the output directory itself.
@@ -82,7 +88,7 @@ impl Sums {
         }
         let reason = fault.0.desc();
         self.notices.push(match failure {
-            Failure::Flow => format!("cannot store {name} in full: {reason}"),
+            Failure::Flow | Failure::Body => format!("cannot store {name} in full: {reason}"),
             Failure::Index => format!("cannot store the index of {name} in full: {reason}"),
             Failure::Digest => format!("cannot make the digest of {name}: {reason}"),
             Failure::Unprocessed => format!("{name}: cannot store packets in full: {reason}"),
@@ -100,6 +106,7 @@ impl Sums {
             Failure::Flow => format!("{count} flows could not be stored in full"),
             Failure::Index => format!("{count} indexes could not be stored in full"),
             Failure::Digest => format!("{count} files have no digest"),
+            Failure::Body => format!("{count} HTTP bodies could not be stored in full"),
             Failure::Unprocessed => "packets that were not processed could not be stored in full".to_owned(),
         };
         self.failures.iter().map(line).collect()

@@ -108,6 +108,7 @@ fn writer(settings: &Settings, places: &Places) -> WriterPlan {
         index: settings.index,
         packets: settings.packets,
         unprocessed: settings.unprocessed.is_some(),
+        bodies: settings.http.is_some() && settings.store,
         digests: settings.digests.clone(),
         console: settings.console.clone(),
         warn_of_many_files: !settings.quiet,

@@ -297,6 +297,10 @@ impl Output {
                 }
                 FromReassembler::Print(_)
                 | FromReassembler::Gap { .. }
+                | FromReassembler::BodyOpen(_)
+                | FromReassembler::BodyBytes { .. }
+                | FromReassembler::BodyHole { .. }
+                | FromReassembler::BodyClose { .. }
                 | FromReassembler::Arrival(_)
                 | FromReassembler::Medium(_)
                 | FromReassembler::Packet { .. }

@@ -66,7 +66,11 @@ impl Sink for Strict {
                 self.unprocessed += 1;
             }
             // No plan here asks for these.
-            FromReassembler::Count => panic!("not wanted: {message:?}"),
+            FromReassembler::BodyOpen(_)
+            | FromReassembler::BodyBytes { .. }
+            | FromReassembler::BodyHole { .. }
+            | FromReassembler::BodyClose { .. }
+            | FromReassembler::Count => panic!("not wanted: {message:?}"),
             FromReassembler::Close(close) => {
                 let end = self.open.remove(&close.flow).expect("an open flow");
                 assert!(end <= close.size, "no byte lies after the end");

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use proto::flow::{FlowClose, FlowEnding, Missing, MissingRun};
 
+use super::bodies::byte_runs;
 use super::xml::Xml;
 use crate::digest::Named;
 use crate::flow::Flow;
@@ -34,6 +35,9 @@ pub fn fileobject(prefix: &str, flow: &Flow, close: Option<&FlowClose>, digests:
     }
     for (name, digest) in digests {
         xml.element_with("hashdigest", &[("type", name)], digest);
+    }
+    if let Some(bodies) = &flow.bodies {
+        byte_runs(&mut xml, (prefix, flow.name.as_deref().unwrap_or_default()), bodies);
     }
     xml.end("fileobject");
     xml.into_bytes()

@@ -1,5 +1,6 @@
 //! `report.xml`: the DFXML account of a run, in the structure that tcpflow gives it.
 
+mod bodies;
 mod fileobject;
 mod head;
 mod sink;

@@ -114,7 +114,9 @@ fn conservation(xml: &mut Xml, totals: &Totals, sums: &Sums) {
     aside(xml, &totals.payload_aside);
     aside_here(xml, &sums.payload);
     xml.end("payload");
-    for (name, books) in [("packets", &sums.kept), ("unprocessed", &sums.unprocessed)] {
+    for (name, books) in
+        [("packets", &sums.kept), ("unprocessed", &sums.unprocessed), ("bodies", &sums.bodies)]
+    {
         if books.received > 0 {
             let [received, written] = [books.received, books.written].map(|count| count.to_string());
             xml.start(name, &[("relayed", &received), ("written", &written)]);

@@ -72,6 +72,28 @@ impl Xml {
         self.newline();
     }
 
+    /// `<outer a='1'><inner><name>text</name></inner></outer>`, all of it one line.
+    pub fn line(
+        &mut self,
+        (outer, attributes): (&str, &[(&str, &str)]),
+        inner: &str,
+        elements: &[(&str, &str)],
+    ) {
+        let mut content = outer.to_owned();
+        push_attributes(&mut content, attributes, " ");
+        self.indent();
+        self.put(Event::Start(BytesStart::from_content(content, outer.len())));
+        self.put(Event::Start(BytesStart::new(inner)));
+        for (name, text) in elements {
+            self.put(Event::Start(BytesStart::new(*name)));
+            self.put(Event::Text(BytesText::from_escaped(escaped(text))));
+            self.put(Event::End(BytesEnd::new(*name)));
+        }
+        self.put(Event::End(BytesEnd::new(inner)));
+        self.put(Event::End(BytesEnd::new(outer)));
+        self.newline();
+    }
+
     /// `<name a='1' />`, with a space before the slash.
     pub fn empty(&mut self, name: &str, attributes: &[(&str, &str)]) {
         let mut content = name.to_owned();
@@ -131,11 +153,12 @@ mod tests {
         xml.element("b", "<\u{1}\u{ffff}>");
         xml.empty("c", &[("y", "2")]);
         xml.empty("d", &[]);
+        xml.line(("e", &[("z", "3")]), "f", &[("g", "<"), ("h", "")]);
         xml.end("a");
         let text = String::from_utf8(xml.into_bytes()).unwrap();
         assert_eq!(
             text,
-            "  <a x='1&apos;&lt;&amp;'>\n    <b>&lt;\u{fffd}\u{fffd}&gt;</b>\n    <c y='2' />\n    <d />\n  </a>\n"
+            "  <a x='1&apos;&lt;&amp;'>\n    <b>&lt;\u{fffd}\u{fffd}&gt;</b>\n    <c y='2' />\n    <d />\n    <e z='3'><f><g>&lt;</g><h></h></f></e>\n  </a>\n"
         );
     }
 }

@@ -105,6 +105,8 @@ impl Store {
         match kind {
             Kind::Index => self.grow_index(flow, growth),
             Kind::Flow => self.grow_savefile(flow, growth),
+            // Bodies are written where they belong, not appended to.
+            Kind::Body => {}
         }
     }
 

@@ -56,6 +56,7 @@ pub fn plan() -> WriterPlan {
         index: false,
         packets: false,
         unprocessed: false,
+        bodies: false,
         digests: Vec::new(),
         console: None,
         warn_of_many_files: false,
