@@ -1,6 +1,7 @@
 //! The head of a message: what divides its body, how that is coded, and what kind of thing it is.
 
 use httparse::{EMPTY_HEADER, Header, ParserConfig, Request, Response, Status};
+use memchr::{memchr, memchr_iter};
 use proto::body::Extension;
 
 use super::chunked::Chunked;
@@ -63,9 +64,34 @@ pub enum Body {
     Broken,
 }
 
+impl Body {
+    /// What divides the body of a request: there is none unless it is said. None: it cannot be known.
+    pub fn of_request(self) -> Option<Framing> {
+        match self {
+            Self::Framed(Framing::UntilClose) | Self::Broken => None,
+            Self::Framed(framing) => Some(framing),
+            Self::Unsaid => Some(Framing::Length(0)),
+        }
+    }
+
+    /// What divides the body of a response that has one. None: it cannot be known.
+    pub fn of_response(self) -> Option<Framing> {
+        match self {
+            Self::Framed(framing) => Some(framing),
+            Self::Unsaid => Some(Framing::UntilClose),
+            Self::Broken => None,
+        }
+    }
+}
+
 /// Reads the head of a response. It may be none.
 pub fn response(head: &[u8]) -> Option<Head> {
-    let mut head = head.to_vec();
+    let (_, fields) = head.split_at_checked(memchr(b'\n', head)?.saturating_add(1))?;
+    if !fields.split(|byte| *byte == b'\n').all(is_field) {
+        return None;
+    }
+    // What tcpflow reads on with, httparse would not.
+    let mut head: Vec<u8> = head.iter().map(|byte| if *byte == 0 { b'?' } else { *byte }).collect();
     // Any 1.x is to be read as 1.1 (RFC 9110, 2.5).
     if let Some(minor) = head.get_mut(7) {
         *minor = b'1';
@@ -73,7 +99,6 @@ pub fn response(head: &[u8]) -> Option<Head> {
     let mut fields = room(&head);
     let mut response = Response::new(&mut fields);
     let parsed = ParserConfig::default()
-        .allow_spaces_after_header_name_in_responses(true)
         .allow_multiple_spaces_in_response_status_delimiters(true)
         .allow_obsolete_multiline_headers_in_responses(true)
         .allow_space_before_first_header_name(true)
@@ -106,9 +131,25 @@ pub fn request(head: &[u8]) -> Option<Head> {
     }
 }
 
+/// Whether this may be the line of a field, the continuation of one, or an empty line: otherwise all of the
+/// head is worth nothing, as with tcpflow. What is in a name does not matter, so that it is just ignored.
+fn is_field(line: &[u8]) -> bool {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let text = |byte: &u8| matches!(byte, b'\t' | b' '..=b'~' | 0x80..);
+    match (line, memchr(b':', line)) {
+        ([] | [b' ' | b'\t', ..], _) => true,
+        (_, Some(colon @ 1..)) => {
+            let (name, value) = line.split_at_checked(colon).unwrap_or_default();
+            // Whatever it is, the first byte of a value is taken.
+            name.iter().all(|byte| (b' '..=b'~').contains(byte)) && value.iter().skip(2).all(text)
+        }
+        (_, _) => false,
+    }
+}
+
 /// Room for as many fields as there are lines.
 fn room(head: &[u8]) -> Vec<Header<'_>> {
-    vec![EMPTY_HEADER; memchr::memchr_iter(b'\n', head).count()]
+    vec![EMPTY_HEADER; memchr_iter(b'\n', head).count()]
 }
 
 fn said(fields: &[Header<'_>], method: Method) -> Head {
@@ -162,7 +203,7 @@ fn length(lengths: &[String]) -> Body {
 fn codings<'a>(names: impl DoubleEndedIterator<Item = &'a String>) -> Vec<Coding> {
     let known = |name: &String| match name.as_str() {
         "gzip" | "x-gzip" => Some(Coding::Gzip),
-        "deflate" | "x-deflate" => Some(Coding::Deflate),
+        "deflate" => Some(Coding::Deflate),
         "br" => Some(Coding::Brotli),
         "zstd" => Some(Coding::Zstd),
         _ => None,
@@ -171,24 +212,6 @@ fn codings<'a>(names: impl DoubleEndedIterator<Item = &'a String>) -> Vec<Coding
     let mut codings: Vec<Coding> = names.rev().map_while(known).take(MAX_CODINGS).collect();
     codings.reverse();
     codings
-}
-
-/// What divides the body of a request: there is none unless it is said. None: it cannot be known.
-pub fn of_request(body: Body) -> Option<Framing> {
-    match body {
-        Body::Framed(Framing::UntilClose) | Body::Broken => None,
-        Body::Framed(framing) => Some(framing),
-        Body::Unsaid => Some(Framing::Length(0)),
-    }
-}
-
-/// What divides the body of a response that has one. None: it cannot be known.
-pub fn of_response(body: Body) -> Option<Framing> {
-    match body {
-        Body::Framed(framing) => Some(framing),
-        Body::Unsaid => Some(Framing::UntilClose),
-        Body::Broken => None,
-    }
 }
 
 #[cfg(test)]
@@ -249,14 +272,22 @@ mod tests {
         for good in [
             "HTTP/1.0 200 OK\n\n",
             "HTTP/1.9 200\r\n\r\n",
-            "HTTP/1.1  404  Not Found\r\nno colon\r\nA B: c\r\n\r\n",
+            "HTTP/1.1  404  Not Found\r\nA B: c\r\nNul:\0x\r\nEmpty:\r\n\r\n",
             "HTTP/1.1 200 \u{e4}\r\nA: \u{e4}\r\n\r\n",
         ] {
             assert!(response(good.as_bytes()).is_some(), "{good:?}");
         }
-        for bad in
-            ["HTTP/1.1 2000 OK\r\n\r\n", "HTTP/1.1 abc\r\n\r\n", "HTTP/1.\r\n\r\n", "HTTP/1.1 200 OK\r\n", ""]
-        {
+        for bad in [
+            "HTTP/1.1 2000 OK\r\n\r\n",
+            "HTTP/1.1 abc\r\n\r\n",
+            "HTTP/1.\r\n\r\n",
+            "HTTP/1.1 200 OK\r\n",
+            "",
+            "HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
+            "HTTP/1.1 200 OK\r\n: x\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nA\x0b: x\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nA: x\x0b\r\n\r\n",
+        ] {
             assert!(response(bad.as_bytes()).is_none(), "{bad:?}");
         }
         assert_eq!(request(b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap().method, Method::Head);

@@ -20,6 +20,7 @@ const OTHERWISE: &[(&str, &str)] = &[
     ("application/vnd.hydrostatix.sof-data", "sfd"),
     ("application/vnd.hzn-3d-crossword", "x3d"),
     ("application/vnd.kinar", "knp"),
+    ("application/vnd.tcpdump.pcap", ""),
     ("application/vnd.ufdl", "ufdl"),
     ("application/x-apple-diskimage", ""),
     ("application/x-font-type1", "afm"),

@@ -1,6 +1,6 @@
 //! The lines of a head, gathered until the empty one that ends it.
 
-use memchr::{memchr, memmem};
+use memchr::{memchr, memchr2, memmem};
 
 /// The longest head, as with tcpflow.
 const MAX_HEAD: usize = 80 * 1024;
@@ -24,18 +24,28 @@ impl Lines {
     }
 
     /// Takes one more line, or what is there of it, off `input`. False if there are too many. Empty lines
-    /// before a head are none of it (RFC 9112, 2.2).
+    /// before a head are none of it (RFC 9112, 2.2). A CR ends a line whatever comes after it, as with tcpflow.
     pub fn gather(&mut self, input: &mut &[u8]) -> bool {
-        let room = MAX_HEAD.saturating_add(1).saturating_sub(self.0.len()).min(input.len());
-        let within = input.get(..room).unwrap_or_default();
-        let end = memchr(b'\n', within).map_or(room, |at| at.saturating_add(1));
-        let (line, rest) = input.split_at_checked(end).unwrap_or((input, &[]));
-        *input = rest;
-        self.0.extend_from_slice(line);
+        if self.0.last() == Some(&b'\r') {
+            *input = input.get(1..).unwrap_or_default();
+            self.0.push(b'\n');
+        } else {
+            let room = MAX_HEAD.saturating_add(1).saturating_sub(self.0.len()).min(input.len());
+            let within = input.get(..room).unwrap_or_default();
+            let end = memchr2(b'\r', b'\n', within).map_or(room, |at| at.saturating_add(1));
+            let (line, rest) = input.split_at_checked(end).unwrap_or((input, &[]));
+            *input = rest;
+            self.0.extend_from_slice(line);
+        }
         if matches!(&self.0[..], b"\n" | b"\r\n") {
             self.0.clear();
         }
         self.0.len() <= MAX_HEAD
+    }
+
+    /// Whether nothing came yet.
+    pub fn are_none(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Whether the head is whole.

@@ -25,6 +25,8 @@ pub struct Scanner {
     messages: u64,
     /// Responses among them that answer a request.
     answers: u64,
+    /// The body of the last response, should it have one in spite of what it answers, or of its status.
+    unlawful: Option<(Box<Body>, Framing)>,
 }
 
 /// Where in its messages a flow is.
@@ -55,17 +57,26 @@ pub struct Surroundings<'s, B> {
 impl Scanner {
     /// For a flow of which nothing came yet.
     pub fn new(flow: FlowId) -> Self {
-        Self { flow, state: State::Start(Vec::new()), requests: false, messages: 0, answers: 0 }
+        Self {
+            flow,
+            state: State::Start(Vec::new()),
+            requests: false,
+            messages: 0,
+            answers: 0,
+            unlawful: None,
+        }
     }
 
     /// Bytes of heap taken.
     pub fn heap(&self) -> usize {
-        match &self.state {
+        let own = match &self.state {
             State::Start(bytes) => bytes.capacity(),
             State::Head(lines) => lines.heap(),
             State::Body(Some(body), _) => size_of::<Body>().saturating_add(body.heap()),
             State::Body(None, _) | State::Lost(_) | State::Over => 0,
-        }
+        };
+        let unlawful = self.unlawful.as_ref();
+        own.saturating_add(unlawful.map_or(0, |(body, _)| size_of::<Body>().saturating_add(body.heap())))
     }
 
     /// Whether nothing of this flow is of use any more.
@@ -131,7 +142,10 @@ impl Scanner {
             }
             State::Head(lines) => {
                 let may = self.requests || lines.may_begin_with(rest, BEGINNING);
-                if !may || !lines.gather(rest) {
+                let unlawful = if may || !lines.are_none() { None } else { self.unlawful.take() };
+                if let Some((body, framing)) = unlawful {
+                    self.state = State::Body(Some(body), framing);
+                } else if !may || !lines.gather(rest) {
                     self.lose(around.exchange);
                 } else if lines.are_whole() {
                     let at = end.saturating_sub(length(rest));
@@ -166,35 +180,32 @@ impl Scanner {
         let head = if self.requests { head::request(&lines) } else { head::response(&lines) };
         let Some(head) = head else { return self.lose(around.exchange) };
         self.messages = self.messages.saturating_add(1);
-        let framing = if self.requests {
+        let after = if self.requests {
             around.exchange.request(head.method);
-            head::of_request(head.body)
+            After::Body
         } else {
-            match self.after_response(&head, around.exchange) {
-                After::Body => head::of_response(head.body),
-                After::Message => return,
-                After::Nothing => {
-                    self.state = State::Over;
-                    return;
-                }
-            }
+            self.after_response(&head, around.exchange)
         };
-        match framing {
-            Some(Framing::Length(0)) => {}
-            Some(framing) => {
-                let open = BodyOpen {
-                    flow: self.flow,
-                    number: self.messages,
-                    offset,
-                    extension: head.extension,
-                    request: self.requests,
-                };
-                let codings = if around.plan.decompress { head.codings } else { Vec::new() };
+        let framing = if self.requests { head.body.of_request() } else { head.body.of_response() };
+        let open = BodyOpen {
+            flow: self.flow,
+            number: self.messages,
+            offset,
+            extension: head.extension,
+            request: self.requests,
+        };
+        let codings = if around.plan.decompress { head.codings } else { Vec::new() };
+        let body = || Box::new(Body::new(open, &codings, around.plan.max_body));
+        self.unlawful = None;
+        match (after, framing) {
+            (After::Nothing, _) => self.state = State::Over,
+            (After::Message, Some(framing @ Framing::Length(1..))) => self.unlawful = Some((body(), framing)),
+            (After::Message, _) | (After::Body, Some(Framing::Length(0))) => {}
+            (After::Body, Some(framing)) => {
                 let wanted = !self.requests || around.plan.requests;
-                let body = wanted.then(|| Box::new(Body::new(open, &codings, around.plan.max_body)));
-                self.state = State::Body(body, framing);
+                self.state = State::Body(wanted.then(body), framing);
             }
-            None => self.lose(around.exchange),
+            (After::Body, None) => self.lose(around.exchange),
         }
     }
 
