@@ -1,6 +1,6 @@
 //! The lines of a head, gathered until the empty one that ends it.
 
-use memchr::{memchr, memchr2, memmem};
+use memchr::{memchr, memchr2, memmem, memrchr};
 
 /// The longest head, as with tcpflow.
 const MAX_HEAD: usize = 80 * 1024;
@@ -24,11 +24,13 @@ impl Lines {
     }
 
     /// Takes one more line, or what is there of it, off `input`. False if there are too many. Empty lines
-    /// before a head are none of it (RFC 9112, 2.2). A CR ends a line whatever comes after it, as with tcpflow.
+    /// before a head are none of it (RFC 9112, 2.2). A CR ends the first line, or an empty one, whatever comes
+    /// after it, as with tcpflow.
     pub fn gather(&mut self, input: &mut &[u8]) -> bool {
-        if self.0.last() == Some(&b'\r') {
-            *input = input.get(1..).unwrap_or_default();
-            self.0.push(b'\n');
+        if let (Some(b'\r'), Some((next, rest))) = (self.0.last(), input.split_first()) {
+            let (line, empty) = (memrchr(b'\n', &self.0), self.0.ends_with(b"\n\r"));
+            self.0.push(if line.is_none() || empty { b'\n' } else { *next });
+            *input = rest;
         } else {
             let room = MAX_HEAD.saturating_add(1).saturating_sub(self.0.len()).min(input.len());
             let within = input.get(..room).unwrap_or_default();
