@@ -181,6 +181,15 @@ impl Lab {
         self.wait_for_service();
     }
 
+    /// Runs a server on port 80, until the end.
+    pub fn run_at_server(&mut self, words: &[&str]) {
+        let mut command = Command::new("ip");
+        command.args(self.at_server().iter().skip(1)).args(words);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        self.services.push(command.spawn().unwrap());
+        self.wait_for_service();
+    }
+
     /// Waits until something listens on port 80, without sending it anything.
     fn wait_for_service(&self) {
         let limit = Instant::now() + Duration::from_secs(20);

@@ -36,6 +36,8 @@ pub struct Body {
     /// Bytes that it may have; none: as many as come.
     limit: Option<u64>,
     made: u64,
+    /// Whether anything of it came; before that, its offset is where its chunks begin.
+    begun: bool,
     /// Whether it was told of.
     told: bool,
     holes: bool,
@@ -47,7 +49,7 @@ impl Body {
     /// A body of which nothing came yet.
     pub fn new(open: BodyOpen, codings: &[Coding], limit: Option<u64>) -> Self {
         let chain = (!codings.is_empty()).then(|| Chain::new(codings, limit.unwrap_or(MAX_UNDONE)));
-        Self { open, chain, limit, made: 0, told: false, holes: false, ended: None }
+        Self { open, chain, limit, made: 0, begun: false, told: false, holes: false, ended: None }
     }
 
     /// Bytes of heap taken.
@@ -60,10 +62,14 @@ impl Body {
         self.chain.as_ref().is_none_or(Chain::is_whole)
     }
 
-    /// Takes bytes as they were sent.
-    pub fn bytes<B: Bodies>(&mut self, bytes: &[u8], bodies: &mut B) -> Result<(), Error> {
+    /// Takes bytes as they were sent, at `offset` of the flow.
+    pub fn bytes<B: Bodies>(&mut self, offset: u64, bytes: &[u8], bodies: &mut B) -> Result<(), Error> {
         if self.ended.is_some() || bytes.is_empty() {
             return Ok(());
+        }
+        if !self.begun {
+            self.begun = true;
+            self.open.offset = offset;
         }
         let Some(mut chain) = self.chain.take() else { return self.give(bytes, bodies) };
         let result = chain.undo(bytes, &mut |piece| {

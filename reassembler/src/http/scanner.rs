@@ -157,7 +157,8 @@ impl Scanner {
             State::Body(body, framing) => match framing.take(rest) {
                 Piece::Data(data) => {
                     if let Some(body) = body {
-                        body.bytes(data, around.bodies)?;
+                        let at = end.saturating_sub(length(rest)).saturating_sub(length(data));
+                        body.bytes(at, data, around.bodies)?;
                     }
                     if framing.is_over() {
                         self.close(BodyEnding::Complete, around.bodies)?;
