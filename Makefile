@@ -34,7 +34,7 @@ lint:
 	else echo "lint: cargo-deny is not installed: dependencies are not checked"; fi
 
 # Every fuzz target for a while, address sanitizer on. Sanitizers want a nightly compiler, or this variable.
-FUZZ_TARGETS := link ip tunnel fragments tcp savefile compressed conversation messages
+FUZZ_TARGETS := link ip tunnel fragments tcp savefile compressed conversation messages http
 FUZZ_SECONDS ?= 60
 FUZZ := RUSTC_BOOTSTRAP=1 $(CARGO) fuzz
 fuzz: needs

@@ -14,7 +14,7 @@ mod support;
 
 use proptest::prelude::*;
 use proto::flow::FromReassembler;
-use proto::plan::{Order, ReassemblerPlan, Wanted};
+use proto::plan::{HttpPlan, Order, ReassemblerPlan, Wanted};
 use support::{Capture, ETHERNET, Tcp, client, plan, server};
 
 fn printing(order: Order) -> ReassemblerPlan {
@@ -56,6 +56,25 @@ fn a_stream_is_printed_in_order_and_once() {
     ];
     assert_eq!(run(&printing(Order::Stream), &segments), "abcdefgh");
     assert_eq!(run(&printing(Order::Arrival), &segments), "defabcabcbcdefgh");
+}
+
+#[test]
+fn with_http_bodies_are_printed_instead_of_what_was_sent() {
+    let http = HttpPlan { decompress: true, requests: false, max_body: None, max_bytes: None };
+    let plan = printing(Order::Stream);
+    let plan = ReassemblerPlan { wanted: Wanted { http: Some(http), ..plan.wanted }, ..plan };
+    let head =
+        "HTTP/1.1 200 OK\r\nServer: one with a name that makes it long\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let body = "5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n";
+    let sent = [head.as_bytes(), body.as_bytes()].concat();
+    let segments = [
+        client(100, "S", b""),
+        client(101, "P", b"GET / HTTP/1.1\r\n\r\n"),
+        server(500, "S", b""),
+        server(501 + 110, "P", &sent[110..]),
+        server(501, "P", &sent[..110]),
+    ];
+    assert_eq!(run(&plan, &segments), format!("GET / HTTP/1.1\r\n\r\n{head}hello world"));
 }
 
 #[test]

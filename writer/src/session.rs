@@ -204,15 +204,15 @@ impl<'a> Session<'a> {
         if i64::try_from(close.size).is_err() {
             return Err(Breach::Forbidden("flow longer than any file"));
         }
+        if self.table.get(close.flow)?.bodies.as_ref().is_some_and(|bodies| bodies.open.is_some()) {
+            return Err(Breach::Forbidden("the end of a flow, with a body open"));
+        }
         self.write_pending(close.flow, pending)?;
         self.store.sums.packets = self.store.sums.packets.saturating_add(close.packets);
         if close.ending == FlowEnding::Open {
             self.open_files_at_end.get_or_insert(self.store.open_files());
         }
         let mut flow = self.table.close(close.flow)?;
-        if flow.bodies.as_ref().is_some_and(|bodies| bodies.open.is_some()) {
-            return Err(Breach::Forbidden("the end of a flow, with a body open"));
-        }
         let digests = self.store.finish(&mut flow, close.size);
         if let Some(report) = &mut self.report {
             report.flow(&flow, Some(close), &digests);

@@ -15,8 +15,10 @@ mod rig;
 
 use std::os::unix::fs::symlink;
 
+use proto::body::{BodyEnding, BodyOpen, Extension};
 use proto::control::FromRole;
 use proto::flow::{FlowId, FromReassembler};
+use proto::plan::WriterPlan;
 use rig::{Rig, arrival, close, medium, open, packet, plan, span, well_formed};
 
 #[test]
@@ -111,6 +113,51 @@ fn messages_out_of_order_are_refused() {
         let mut totals = rig.totals();
         totals.stored += 1;
         rig.put(&close(0, 4), b"").put(&FromReassembler::End(Box::new(totals)), b"");
+    });
+}
+
+fn body(number: u64) -> FromReassembler {
+    let extension = Extension::try_from("txt").unwrap();
+    FromReassembler::BodyOpen(BodyOpen { flow: FlowId(0), number, offset: 2, extension, request: false })
+}
+
+/// What one hostile run sends of bodies after an honest flow and the beginning of a body.
+fn body_refused(reason: &str, send: impl Fn(&mut Rig)) {
+    let mut rig = Rig::start(WriterPlan { bodies: true, ..plan() });
+    let bytes = FromReassembler::BodyBytes { flow: FlowId(0), length: 4 };
+    rig.put(&open(0), b"").data(0, 0, b"kept").put(&body(3), b"").put(&bytes, b"body");
+    send(&mut rig);
+    rig.finish().expect_failed(reason);
+    assert_eq!(rig.read("010.000.000.001.01000-010.000.000.002.00080-HTTPBODY-003.txt"), b"body");
+}
+
+#[test]
+fn bodies_out_of_order_are_refused() {
+    let over = FromReassembler::BodyClose { flow: FlowId(0), ending: BodyEnding::Complete };
+    let bytes = FromReassembler::BodyBytes { flow: FlowId(0), length: 1 };
+    refused("does not ask for", |rig| {
+        rig.put(&body(1), b"");
+    });
+    body_refused("bodies out of order", |rig| {
+        rig.put(&body(4), b"");
+    });
+    body_refused("bodies out of order", |rig| {
+        rig.put(&over, b"").put(&body(3), b"");
+    });
+    body_refused("body that is not open", |rig| {
+        rig.put(&over, b"").put(&bytes, b"x");
+    });
+    body_refused("body that is not open", |rig| {
+        rig.put(&over, b"").put(&over, b"");
+    });
+    body_refused("with a body open", |rig| {
+        rig.put(&close(0, 4), b"");
+    });
+    body_refused("longer than any file", |rig| {
+        rig.put(&FromReassembler::BodyHole { flow: FlowId(0), length: i64::MAX as u64 }, b"");
+    });
+    body_refused("do not add up", |rig| {
+        rig.put(&over, b"").put(&close(0, 4), b"").end();
     });
 }
 

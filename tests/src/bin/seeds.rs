@@ -40,6 +40,7 @@ fn main() -> ExitCode {
         ("savefile", savefiles()),
         ("conversation", conversations()),
         ("messages", messages()),
+        ("http", http()),
     ];
     for (target, seeds) in targets {
         let folder = directory.join(target);
@@ -49,6 +50,34 @@ fn main() -> ExitCode {
         }
     }
     ExitCode::SUCCESS
+}
+
+/// Options, the length of pieces, that of the requests; requests and responses.
+fn http() -> Vec<Vec<u8>> {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(b"text of a body, of a body, of a body").unwrap();
+    let gzip = gzip.finish().unwrap();
+    let length = format!("Content-Length: {}\r\n", gzip.len());
+    let zstd: &[u8] = b"\x28\xb5\x2f\xfd\x00\x58\x23\x00\x00\x78\x10\x00\x00\x79";
+    let brotli: &[u8] = b"\x0b\x02\x80hello\x03";
+    let bodies: [(String, &[u8]); 7] = [
+        ("Content-Type: text/plain\r\nContent-Length: 4\r\n".into(), b"body"),
+        ("Transfer-Encoding: chunked\r\n".into(), b"5;a=b\r\nhello\r\n0\r\nTrailer: x\r\n\r\n"),
+        (format!("Content-Encoding: gzip\r\n{length}"), &gzip),
+        (format!("Content-Encoding: deflate, gzip\r\n{length}"), &gzip),
+        ("Content-Encoding: zstd\r\n".into(), zstd),
+        ("Content-Encoding: br\r\nContent-Length: 9\r\n".into(), brotli),
+        ("X: folded\r\n line\r\nContent-Length: 1, 1\r\n".into(), b"1HTTP/1.1 204 No\r\n\r\n"),
+    ];
+    let request: &[u8] = b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}HEAD / HTTP/1.1\r\n\r\n";
+    let responses = bodies.map(|(fields, body)| {
+        let head =
+            format!("HTTP/1.1 200 OK\r\nServer: one with a name that makes this long enough\r\n{fields}\r\n");
+        [head.as_bytes(), body].concat()
+    });
+    let seed =
+        |responses: &[u8]| [&[0, 6, u8::try_from(request.len()).unwrap()], request, responses].concat();
+    responses.iter().map(|response| seed(response)).chain([seed(&responses.concat())]).collect()
 }
 
 fn links() -> Vec<Vec<u8>> {
