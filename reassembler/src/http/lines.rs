@@ -45,11 +45,6 @@ impl Lines {
         self.0.len() <= MAX_HEAD
     }
 
-    /// Whether nothing came yet.
-    pub fn are_none(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// Whether the head is whole.
     pub fn are_whole(&self) -> bool {
         self.0.ends_with(b"\n\n") || self.0.ends_with(b"\n\r\n")

@@ -142,7 +142,8 @@ impl Scanner {
             }
             State::Head(lines) => {
                 let may = self.requests || lines.may_begin_with(rest, BEGINNING);
-                let unlawful = if may || !lines.are_none() { None } else { self.unlawful.take() };
+                // One byte decides, so that it is the same however bytes come.
+                let unlawful = self.unlawful.take().filter(|_| rest.first() != BEGINNING.first());
                 if let Some((body, framing)) = unlawful {
                     self.state = State::Body(Some(body), framing);
                 } else if !may || !lines.gather(rest) {
