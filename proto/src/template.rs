@@ -4,7 +4,7 @@
 //! text may come from anyone, so what could leave the output directory is refused here already.
 
 /// The longest template, in bytes; every name that it makes has to fit `PATH_MAX`.
-const MAX_TEMPLATE: usize = 1024;
+pub const MAX_TEMPLATE: usize = 1024;
 
 /// A template that was checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +61,28 @@ pub enum Field {
     /// `%S`: the number of the connection.
     Session,
 }
+
+/// Every letter that can come after `%`, and what it stands for, in words for the user.
+pub const LETTERS: &[(char, Field, &str)] = &[
+    ('A', Field::Source, "sender's address"),
+    ('a', Field::SourcePort, "sender's port"),
+    ('B', Field::Destination, "receiver's address"),
+    ('b', Field::DestinationPort, "receiver's port"),
+    ('E', Field::SourceMac, "sender's MAC address"),
+    ('e', Field::DestinationMac, "receiver's MAC address"),
+    ('V', Field::VlanMark, "-- if the flow has a VLAN tag"),
+    ('v', Field::Vlan, "VLAN identifier, if the flow has a tag"),
+    ('T', Field::Time, "time of the first packet, as ISO 8601"),
+    ('t', Field::UnixTime, "time of the first packet, in seconds since 1970"),
+    ('c', Field::Counter, "counter of flows with the same name, unless 0; appended if it is not there"),
+    ('C', Field::CounterMark, "c, unless the counter is 0"),
+    ('#', Field::CounterAlways, "the counter, 0 too"),
+    ('N', Field::Ones, "number of the flow in this run, modulo 1000"),
+    ('K', Field::Thousands, "thousands of that number, modulo 1000"),
+    ('M', Field::Millions, "millions of it, modulo 1000"),
+    ('G', Field::Billions, "thousands of millions of it, modulo 1000"),
+    ('S', Field::Session, "number of the connection, the same for both directions"),
+];
 
 /// Why a template is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -144,27 +166,8 @@ impl Part {
 }
 
 fn field(letter: char) -> Result<Field, Error> {
-    Ok(match letter {
-        'A' => Field::Source,
-        'a' => Field::SourcePort,
-        'B' => Field::Destination,
-        'b' => Field::DestinationPort,
-        'E' => Field::SourceMac,
-        'e' => Field::DestinationMac,
-        'V' => Field::VlanMark,
-        'v' => Field::Vlan,
-        'T' => Field::Time,
-        't' => Field::UnixTime,
-        'c' => Field::Counter,
-        'C' => Field::CounterMark,
-        '#' => Field::CounterAlways,
-        'N' => Field::Ones,
-        'K' => Field::Thousands,
-        'M' => Field::Millions,
-        'G' => Field::Billions,
-        'S' => Field::Session,
-        unknown => return Err(Error::Unknown(unknown)),
-    })
+    let known = LETTERS.iter().find(|(known, ..)| *known == letter);
+    known.map(|(_, field, _)| *field).ok_or(Error::Unknown(letter))
 }
 
 #[cfg(test)]

@@ -58,8 +58,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// The line to show, if there is one left to show.
-    pub fn line(&self) -> Option<String> {
+    /// The line to show, if there is one left to show, from a program that is called `name`.
+    pub fn line(&self, name: &str) -> Option<String> {
         match self {
             Self::AlreadyTold => None,
             Self::Usage(text) | Self::Plain(text) => Some(text.clone()),
@@ -70,7 +70,7 @@ impl Error {
             | Self::Signals(_)
             | Self::Start { .. }
             | Self::Unconfined { .. }
-            | Self::Breach { .. } => Some(format!("tcpflow: {self}")),
+            | Self::Breach { .. } => Some(format!("{name}: {self}")),
         }
     }
 

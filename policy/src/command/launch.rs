@@ -84,7 +84,16 @@ impl Roles {
 
     /// Tells the capture process to end in order.
     pub fn stop(&self) -> Result<(), Error> {
-        self.processes.first().map_or(Ok(()), |capture| capture.tell(&ToRole::Stop))
+        self.tell_capture(&ToRole::Stop)
+    }
+
+    /// Asks how far all are; each answers over its own channel.
+    pub fn count(&self) -> Result<(), Error> {
+        self.tell_capture(&ToRole::Count)
+    }
+
+    fn tell_capture(&self, message: &ToRole) -> Result<(), Error> {
+        self.processes.first().map_or(Ok(()), |capture| capture.tell(message))
     }
 }
 

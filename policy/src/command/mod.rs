@@ -2,6 +2,7 @@
 
 mod attest;
 mod cli;
+mod counters;
 mod error;
 mod identity;
 mod interfaces;
@@ -9,6 +10,7 @@ mod launch;
 mod output;
 mod plans;
 mod process;
+mod progress;
 mod settings;
 mod signals;
 mod supervise;
@@ -22,22 +24,27 @@ use error::Error;
 use proto::control::Level;
 use proto::plan::Identity;
 use settings::Settings;
+use signals::Signals;
+
+/// The program's name, for what goes wrong before the command line has given another.
+const NAME: &str = "tcpflow";
 
 /// Runs tcpflow and gives its exit status: 0 if all went well, 1 if something failed, 2 for a command line
 /// that cannot be understood.
 pub fn run() -> ExitCode {
-    let outcome = match cli::parse(std::env::args_os()) {
-        Ok(Request::Run(settings)) => follow(&settings),
+    let (name, outcome) = match cli::parse(std::env::args_os()) {
+        Ok(Request::Run(settings)) => (settings.name.clone(), follow(&settings)),
         Ok(Request::ListInterfaces) => {
-            interfaces::list().and_then(|text| tell::out(&text).map_err(Error::Output))
+            let listed = interfaces::list().and_then(|text| tell::out(&text).map_err(Error::Output));
+            (NAME.into(), listed)
         }
-        Ok(Request::Show(text)) => tell::out(&text).map_err(Error::Output),
-        Err(error) => Err(error),
+        Ok(Request::Show(text)) => (NAME.into(), tell::out(&text).map_err(Error::Output)),
+        Err(error) => (NAME.into(), Err(error)),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            if let Some(line) = error.line() {
+            if let Some(line) = error.line(&name) {
                 tell::line(&line);
             }
             ExitCode::from(error.status())
@@ -47,8 +54,11 @@ pub fn run() -> ExitCode {
 
 /// One whole run.
 fn follow(settings: &Settings) -> Result<(), Error> {
+    for remark in &settings.remarks {
+        tell::line(remark);
+    }
     sys::close_on_exec_from_3().map_err(Error::Descriptors)?;
-    let signals = signals::Signals::catch()?;
+    let (ends, asks) = (Signals::that_end()?, Signals::that_ask()?);
     let identities = identity::Identities::of(settings)?;
     let places = output::prepare(settings, &identities)?;
     tell::at(Level::Detail, concat!("TCPFLOW version ", env!("CARGO_PKG_VERSION")), settings);
@@ -59,7 +69,7 @@ fn follow(settings: &Settings) -> Result<(), Error> {
         roles.dismiss();
         return Err(error);
     }
-    supervise::until_the_end(roles, &signals, settings)
+    supervise::until_the_end(roles, &ends, &asks, settings)
 }
 
 /// Sees that every role is confined, gives up what is left of privilege, and gives the word to start.

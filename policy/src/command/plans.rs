@@ -13,6 +13,7 @@ use proto::time::Timestamp;
 
 use super::identity::Identities;
 use super::output::{Places, name_in_report};
+use super::progress;
 use super::settings::{Input, Settings};
 
 /// libpcap's largest snap length, and tcpflow's.
@@ -62,7 +63,7 @@ fn capture(settings: &Settings, identities: &Identities) -> CapturePlan {
         confinement: confinement(settings, identities.reader, limits),
         source,
         filter: settings.filter.clone(),
-        progress: false,
+        progress: progress::is_wanted(settings),
     }
 }
 

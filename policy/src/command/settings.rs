@@ -62,6 +62,10 @@ pub struct Settings {
     pub user: Option<String>,
     /// `-z`: the directory that paths of output are inside.
     pub chroot: Option<PathBuf>,
+    /// `-S debug-prefix`: the name that stands before what is said.
+    pub name: String,
+    /// What is to be said of the command line itself.
+    pub remarks: Vec<&'static str>,
     /// `-d`: how much to say.
     pub debug: u32,
     /// `-q`: no warnings.

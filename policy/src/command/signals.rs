@@ -1,14 +1,15 @@
-//! The signals by which a user ends a capture, turned into bytes on a socket that can be polled.
+//! The signals by which a user ends a capture or asks how far it is, turned into bytes on sockets that can
+//! be polled.
 
 use std::io::{ErrorKind, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 
 use super::error::Error;
 
-/// Signals caught from now on.
+/// Signals of one meaning, caught from now on.
 #[derive(Debug)]
 pub struct Signals {
     socket: UnixStream,
@@ -17,17 +18,26 @@ pub struct Signals {
 impl Signals {
     /// Catches SIGINT, SIGTERM and SIGHUP, even where a shell has set them to be ignored, as it does for
     /// what it runs in the background: tcpflow has always ended by them.
-    pub fn catch() -> Result<Self, Error> {
+    pub fn that_end() -> Result<Self, Error> {
+        Self::catch(&[SIGINT, SIGTERM, SIGHUP])
+    }
+
+    /// Catches SIGUSR1.
+    pub fn that_ask() -> Result<Self, Error> {
+        Self::catch(&[SIGUSR1])
+    }
+
+    fn catch(signals: &[i32]) -> Result<Self, Error> {
         let (socket, signalled) = UnixStream::pair().map_err(Error::Signals)?;
         socket.set_nonblocking(true).map_err(Error::Signals)?;
-        for signal in [SIGINT, SIGTERM, SIGHUP] {
+        for signal in signals {
             let end = signalled.try_clone().map_err(Error::Signals)?;
-            signal_hook::low_level::pipe::register(signal, end).map_err(Error::Signals)?;
+            signal_hook::low_level::pipe::register(*signal, end).map_err(Error::Signals)?;
         }
         Ok(Self { socket })
     }
 
-    /// Whether any signal came since the last call.
+    /// Whether any of them came since the last call.
     pub fn came(&self) -> bool {
         let mut bytes = [0; 64];
         loop {

@@ -1,16 +1,18 @@
-//! Watches over the roles until all have ended: passes signals on, shows what they say, and when one dies
-//! sees that the others end within a second.
+//! Watches over the roles until all have ended: passes signals on, shows what they say and how far they are,
+//! and when one dies sees that the others end within a second.
 
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use proto::control::FromRole;
+use proto::control::{Counts, FromRole};
 
+use super::counters::Counters;
 use super::error::Error;
 use super::launch::Roles;
 use super::process::{Heard, Process, reason};
+use super::progress::Progress;
 use super::settings::Settings;
 use super::signals::Signals;
 use super::tell;
@@ -41,19 +43,44 @@ struct Watch<'a> {
     closed: Vec<bool>,
     stopped: bool,
     deadline: Option<Instant>,
+    counters: Counters,
+    progress: Progress,
+}
+
+/// What poll(2) has announced.
+#[derive(Debug, Default)]
+struct Announced {
+    /// Roles that can be heard, by number.
+    roles: Vec<usize>,
+    /// A signal to end.
+    end: bool,
+    /// A signal to say how far all are.
+    ask: bool,
 }
 
 /// Waits for the end of all roles.
-pub fn until_the_end(roles: Roles, signals: &Signals, settings: &Settings) -> Result<(), Error> {
+pub fn until_the_end(roles: Roles, ends: &Signals, asks: &Signals, settings: &Settings) -> Result<(), Error> {
     let fates = roles.processes.iter().map(|_| Fate::Running).collect();
     let closed = roles.processes.iter().map(|_| false).collect();
-    let mut watch = Watch { roles, settings, fates, closed, stopped: false, deadline: None };
+    let mut watch = Watch {
+        roles,
+        settings,
+        fates,
+        closed,
+        stopped: false,
+        deadline: None,
+        counters: Counters::default(),
+        progress: Progress::new(settings),
+    };
     while watch.closed.iter().any(|closed| !closed) {
-        let (announced, signalled) = watch.wait(signals)?;
-        if signalled && signals.came() {
+        let announced = watch.wait(ends, asks)?;
+        if announced.end && ends.came() {
             watch.stop_in_order()?;
         }
-        for index in announced {
+        if announced.ask && asks.came() && watch.counters.want() {
+            watch.roles.count()?;
+        }
+        for index in announced.roles {
             watch.hear(index)?;
         }
         if watch.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
@@ -64,8 +91,8 @@ pub fn until_the_end(roles: Roles, signals: &Signals, settings: &Settings) -> Re
 }
 
 impl Watch<'_> {
-    /// Waits until something can be heard: from which roles, and whether a signal came.
-    fn wait(&self, signals: &Signals) -> Result<(Vec<usize>, bool), Error> {
+    /// Waits until something can be heard.
+    fn wait(&self, ends: &Signals, asks: &Signals) -> Result<Announced, Error> {
         let open: Vec<(usize, &Process)> = self
             .roles
             .processes
@@ -73,7 +100,7 @@ impl Watch<'_> {
             .enumerate()
             .filter(|&(i, _)| self.closed.get(i) == Some(&false))
             .collect();
-        let mut fds = vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
+        let mut fds = Vec::from([ends.as_fd(), asks.as_fd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
         fds.extend(open.iter().map(|(_, process)| PollFd::new(process.as_fd(), PollFlags::POLLIN)));
         let timeout = self.deadline.map_or(PollTimeout::NONE, |deadline| {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -81,19 +108,19 @@ impl Watch<'_> {
         });
         match poll(&mut fds, timeout) {
             Ok(_) => {}
-            Err(Errno::EINTR) => return Ok((Vec::new(), true)),
+            Err(Errno::EINTR) => return Ok(Announced { end: true, ask: true, ..Announced::default() }),
             Err(e) => return Err(Error::Told(format!("poll: {e}"))),
         }
         let mut announced = fds.iter().map(|fd| fd.any().unwrap_or(true));
-        let signalled = announced.next().unwrap_or(false);
-        let heard = announced.zip(&open).filter(|(ready, _)| *ready).map(|(_, (index, _))| *index).collect();
-        Ok((heard, signalled))
+        let (end, ask) = (announced.next().unwrap_or(false), announced.next().unwrap_or(false));
+        let roles = announced.zip(&open).filter(|(ready, _)| *ready).map(|(_, (index, _))| *index).collect();
+        Ok(Announced { roles, end, ask })
     }
 
     /// Ends the run because the user said so.
     fn stop_in_order(&mut self) -> Result<(), Error> {
         if !self.stopped {
-            tell::line("tcpflow: terminating orderly");
+            self.progress.aside(|| tell::always("terminating orderly", self.settings));
         }
         if self.settings.console.is_some() {
             let left = if self.stopped { Duration::ZERO } else { READER };
@@ -117,9 +144,10 @@ impl Watch<'_> {
             return Ok(());
         };
         match process.hear() {
-            Ok(Heard::Message(FromRole::Notice(notice))) => tell::notice(&notice, self.settings),
-            // Nothing asks for counts yet.
-            Ok(Heard::Message(FromRole::Counts(_))) => {}
+            Ok(Heard::Message(FromRole::Notice(notice))) => {
+                self.progress.aside(|| tell::notice(&notice, self.settings));
+            }
+            Ok(Heard::Message(FromRole::Counts(counts))) => self.count(counts),
             Ok(Heard::Message(FromRole::Done { failed })) => *fate = Fate::Done { failed },
             Ok(Heard::Message(FromRole::Failed(text))) => {
                 *fate = Fate::Failed(Some(text.as_str().to_owned()));
@@ -136,6 +164,15 @@ impl Watch<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A role has said how far it is.
+    fn count(&mut self, counts: Counts) {
+        self.counters.take(counts);
+        if let Some(line) = self.counters.answer() {
+            self.progress.aside(|| tell::always(&line, self.settings));
+        }
+        self.progress.show(&self.counters);
     }
 
     /// A role has closed its channel, as it does when it ends.
@@ -160,6 +197,7 @@ impl Watch<'_> {
 
     /// Sees every process gone, tells what went wrong, and says whether all went well.
     fn conclude(mut self) -> Result<(), Error> {
+        self.progress.end();
         let soon = Instant::now().checked_add(Duration::from_millis(100)).unwrap_or_else(Instant::now);
         let deadline = self.deadline.unwrap_or(soon).max(soon);
         let (mut killed, mut said, mut in_part) = (Vec::new(), Vec::new(), false);
@@ -169,12 +207,12 @@ impl Watch<'_> {
             match (fate, status) {
                 (_, None) => {
                     process.kill();
-                    killed.push(format!("tcpflow: {name} did not end and was killed"));
+                    killed.push(format!("{name} did not end and was killed"));
                 }
-                (Fate::Failed(Some(text)), Some(_)) => said.push(format!("tcpflow: {name}: {text}")),
+                (Fate::Failed(Some(text)), Some(_)) => said.push(format!("{name}: {text}")),
                 (Fate::Failed(None) | Fate::Running, Some(status)) => {
                     let how = reason(status).unwrap_or_else(|| "ended without saying why".into());
-                    killed.push(format!("tcpflow: {name} {how}"));
+                    killed.push(format!("{name} {how}"));
                 }
                 (Fate::Done { failed }, Some(_)) => in_part |= failed,
             }
@@ -187,7 +225,7 @@ impl Watch<'_> {
         }
         // Who was killed is the cause; what the others say of it comes after.
         for line in killed.iter().chain(&said) {
-            tell::line(line);
+            tell::always(line, self.settings);
         }
         if failed || in_part { Err(Error::AlreadyTold) } else { Ok(()) }
     }

@@ -24,7 +24,7 @@ pub fn notice(notice: &Notice, settings: &Settings) {
     at(notice.level, notice.text.as_str(), settings);
 }
 
-/// A line under tcpflow's name, if the settings let its level through.
+/// A line under the program's name, if the settings let its level through.
 pub fn at(level: Level, text: &str, settings: &Settings) {
     let shown = match level {
         Level::Error => true,
@@ -32,6 +32,11 @@ pub fn at(level: Level, text: &str, settings: &Settings) {
         Level::Detail => settings.debug >= 10,
     };
     if shown {
-        line(&format!("tcpflow: {text}"));
+        always(text, settings);
     }
+}
+
+/// A line under the program's name.
+pub fn always(text: &str, settings: &Settings) {
+    line(&format!("{}: {text}", settings.name));
 }

@@ -1,15 +1,23 @@
-//! The command line, in tcpflow's own shape: getopt options that cluster and take glued values, options
-//! after operands, and operands that make up a filter expression.
+//! The command line, in tcpflow's own shape: what it may say, what that means, and what is said about it.
+//!
+//! Reading goes through three hands: `getopt` takes the shape off, clap reads values as `options` defines
+//! them, and what is here and in `naming`, `scanner` and `set` makes settings of them. Nothing here touches
+//! a file: a command line that cannot be is refused before anything is done.
 
-mod naming;
-mod options;
-mod scanner;
-mod set;
+mod getopt;
+pub mod help;
+pub mod naming;
+mod number;
+pub mod options;
+pub mod scanner;
+pub mod set;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::ArgMatches;
+use clap::error::{ContextKind, ContextValue};
+use clap::parser::ValueSource;
 use proto::control::Savefile;
 use proto::plan::{ConsoleFormat, ConsolePlan, HttpPlan, Order, SandboxMode};
 
@@ -19,12 +27,11 @@ use naming::Naming;
 use scanner::{Scanner, Scanners};
 use set::Set;
 
-/// `-m` of tcpflow 1.6.1.
-const MAX_SKIP: u64 = 16 * 1024 * 1024;
-/// `-f`: below the soft limit of 1024 descriptors that most systems set.
-const MAX_OPEN_FILES: u32 = 900;
-/// `-d` of tcpflow 1.6.1.
-const DEBUG: u32 = 1;
+/// The least that `-S max_hole` is by itself, however small `-m`.
+const MIN_MAX_HOLE: u64 = 64 << 20;
+
+/// What tcpflow says to `-A`, in its words.
+const DEPRECATED: &str = "-AH has been deprecated. Just use -a";
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -40,16 +47,19 @@ pub enum Request {
 /// Reads the command line.
 pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Request, Error> {
     let arguments: Vec<OsString> = arguments.collect();
-    let matches = options::definition()
-        .try_get_matches_from(&arguments)
-        .map_err(|e| Error::Usage(format!("tcpflow: {}", shorten(&e.to_string()))))?;
-    match matches.get_count("help") {
-        0 => {}
-        1 => return Ok(Request::Show(help())),
-        _ => return Ok(Request::Show(format!("{}{}", help(), set::help()))),
-    }
+    let definition = options::definition();
+    let line = getopt::normalize(&definition, arguments.iter().skip(1).cloned())
+        .map_err(|why| usage(&format!("tcpflow: {why}")))?;
+    let program = std::iter::once(OsString::from("tcpflow"));
+    let matches = definition.try_get_matches_from(program.chain(line)).map_err(|e| usage(&refusal(&e)))?;
     if matches.get_flag("version") {
         return Ok(Request::Show(format!("TCPFLOW {}\n", env!("CARGO_PKG_VERSION"))));
+    }
+    match (matches.get_flag("scanner-help"), matches.get_count("help")) {
+        (true, _) => return Ok(Request::Show(help::scanners())),
+        (false, 0) => {}
+        (false, 1) => return Ok(Request::Show(help::usage())),
+        (false, _) => return Ok(Request::Show(help::usage() + &help::more())),
     }
     if matches.get_flag("list-interfaces") {
         return Ok(Request::ListInterfaces);
@@ -58,11 +68,8 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Request, Error
     settings(&matches, line).map(|settings| Request::Run(Box::new(settings)))
 }
 
-fn help() -> String {
-    options::definition().render_help().to_string()
-}
-
 fn settings(matches: &ArgMatches, command_line: String) -> Result<Settings, Error> {
+    refuse_empty(matches)?;
     let set = Set::read(matches)?;
     let scanners = Scanners::read(matches)?;
     let user = text(matches, "relinquish-privileges");
@@ -75,7 +82,7 @@ fn settings(matches: &ArgMatches, command_line: String) -> Result<Settings, Erro
         return Err(Error::Plain("ERROR: post_processing currently requires storing output.".into()));
     }
     let packets = matches.get_flag("packets");
-    // As in tcpflow: where packets are kept, nothing is printed.
+    // With `-K` tcpflow stores packets and prints nothing, whatever else it is told.
     let console = if packets { None } else { console(matches) };
     let digest = naming.digest || scanners.runs(Scanner::Md5);
     let max_bytes = number(matches, "max-bytes");
@@ -89,8 +96,8 @@ fn settings(matches: &ArgMatches, command_line: String) -> Result<Settings, Erro
         max_bytes: if console.is_some() { None } else { max_bytes },
     });
     let report = matches.get_one::<PathBuf>("report").cloned();
-    let debug = if matches.get_flag("verbose") { 10 } else { number(matches, "debug").unwrap_or(DEBUG) };
-    let max_skip = number(matches, "max-skip").unwrap_or(MAX_SKIP);
+    let debug = if matches.get_flag("verbose") { 10 } else { number(matches, "debug").unwrap_or_default() };
+    let max_skip: u64 = number(matches, "max-skip").unwrap_or_default();
     Ok(Settings {
         input: input(matches, &set),
         filter: expression(matches),
@@ -109,9 +116,9 @@ fn settings(matches: &ArgMatches, command_line: String) -> Result<Settings, Erro
         console_order: set.console,
         http,
         max_bytes,
-        max_open_files: number(matches, "max-open-files").unwrap_or(MAX_OPEN_FILES),
+        max_open_files: number(matches, "max-open-files").unwrap_or_default(),
         max_skip,
-        max_hole: set.max_hole.unwrap_or(max_skip.max(MAX_SKIP).saturating_mul(4)),
+        max_hole: set.max_hole.unwrap_or(max_skip.saturating_mul(4).max(MIN_MAX_HOLE)),
         overlap: set.overlap,
         time_delta: set.time_delta,
         tcp_timeout: set.tcp_timeout,
@@ -120,6 +127,8 @@ fn settings(matches: &ArgMatches, command_line: String) -> Result<Settings, Erro
         separation: set.separation,
         user,
         chroot,
+        name: set.name,
+        remarks: if matches.contains_id("all-deprecated") { vec![DEPRECATED] } else { Vec::new() },
         debug,
         quiet: matches.get_flag("quiet"),
         sandbox: sandbox(matches),
@@ -190,15 +199,71 @@ fn text(matches: &ArgMatches, name: &str) -> Option<String> {
     matches.get_one::<String>(name).cloned()
 }
 
-fn number<T: Copy + Send + Sync + 'static>(matches: &ArgMatches, name: &str) -> Option<T> {
-    matches.get_one::<T>(name).copied()
+/// A number that its option's definition has kept in the range of `T`.
+fn number<T: TryFrom<u64>>(matches: &ArgMatches, name: &str) -> Option<T> {
+    matches.get_one::<u64>(name).and_then(|number| T::try_from(*number).ok())
 }
 
-/// clap's message without its own prefix and without the advice after the first blank line.
-fn shorten(message: &str) -> String {
-    let message = message.strip_prefix("error: ").unwrap_or(message);
-    let first = message.split("\n\n").next().unwrap_or(message);
-    format!(
-        "{first}\nusage: tcpflow [options] [-r FILE]... [-i INTERFACE] [-o DIR] [filter expression]; more with -h"
-    )
+/// Values and flags of these options, each with its name, in the order in which they stand.
+fn in_order<'a>(matches: &'a ArgMatches, ids: &[&'static str]) -> Vec<(&'static str, &'a str)> {
+    let mut found: Vec<(usize, &'static str, &'a str)> = Vec::new();
+    for &id in ids {
+        if matches.value_source(id) != Some(ValueSource::CommandLine) {
+            continue;
+        }
+        let places = matches.indices_of(id).into_iter().flatten();
+        match matches.try_get_many::<String>(id) {
+            Ok(values) => {
+                let values = values.into_iter().flatten();
+                found.extend(places.zip(values).map(|(place, value)| (place, id, value.as_str())));
+            }
+            // A flag has no value; its name stands for it.
+            Err(_) => found.extend(places.map(|place| (place, id, id))),
+        }
+    }
+    found.sort_unstable_by_key(|(place, ..)| *place);
+    found.into_iter().map(|(_, id, value)| (id, value)).collect()
 }
+
+/// Refuses names that are empty: no file, directory or semaphore has one, and tcpflow takes some of them for
+/// an option that is not there.
+fn refuse_empty(matches: &ArgMatches) -> Result<(), Error> {
+    for id in ["read", "finish", "interface", "output", "report", "write", "lock", "chroot"] {
+        let values = matches.get_raw(id).into_iter().flatten();
+        if values.into_iter().any(|value| value.is_empty()) {
+            let definition = options::definition();
+            let letter = definition.get_arguments().find(|arg| arg.get_id() == id);
+            let letter = letter.and_then(clap::Arg::get_short).unwrap_or_default();
+            return Err(Error::Told(format!("-{letter}: empty name")));
+        }
+    }
+    Ok(())
+}
+
+/// What clap found wrong with a value, by the option's name and without advice.
+fn refusal(error: &clap::Error) -> String {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        Some(_) | None => None,
+    };
+    let option = text(ContextKind::InvalidArg).unwrap_or_default().replace(['<', '>'], "");
+    let name = option.split([' ', '=']).next().and_then(|name| name.strip_prefix("--")).unwrap_or_default();
+    let definition = options::definition();
+    let letter = definition.get_arguments().find(|arg| arg.get_long() == Some(name));
+    let letter = letter.and_then(|arg| arg.get_short()).map(|c| format!("-{c}, ")).unwrap_or_default();
+    let value = text(ContextKind::InvalidValue).unwrap_or_default();
+    let why = match (std::error::Error::source(error), error.get(ContextKind::ValidValue)) {
+        (Some(why), _) => why.to_string(),
+        (None, Some(ContextValue::Strings(values))) => format!("not one of {}", values.join(", ")),
+        (None, _) => error.kind().to_string(),
+    };
+    format!("tcpflow: {letter}{option}: '{value}': {why}")
+}
+
+/// A message about the command line, and where to read on.
+fn usage(message: &str) -> Error {
+    Error::Usage(format!("{message}\nUsage: {}; more with -h", options::USAGE))
+}
+
+#[cfg(test)]
+mod tests;

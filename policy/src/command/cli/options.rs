@@ -1,42 +1,54 @@
 //! The options of the command line, defined once: for the parser, the help, the man page and completions.
 
 use std::ffi::OsString;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
+use clap::builder::{OsStringValueParser, TypedValueParser, ValueParser};
 use clap::{Arg, ArgAction, Command, value_parser};
+
+use super::number;
+
+/// How a command line looks.
+pub const USAGE: &str = "tcpflow [options] [-r FILE]... [-i INTERFACE] [-o DIR] [expression]";
+
+/// The default of `-T`, tcpflow's own.
+pub const TEMPLATE: &str = "%A.%a-%B.%b%V%v%C%c";
+
+/// The most descriptors that `-f` can ask for: the kernel's own bound for a process, fs.nr_open.
+const MOST_OPEN_FILES: u64 = 1_048_576;
 
 /// Every option, in tcpflow's letters, each with a long name too.
 pub fn definition() -> Command {
     Command::new("tcpflow")
-        .about("Captures TCP traffic and writes each direction of each connection to a file of its own")
-        .override_usage("tcpflow [options] [-r FILE]... [-i INTERFACE] [-o DIR] [filter expression]")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("capture TCP traffic and write each direction of each connection to a file of its own")
+        .override_usage(USAGE)
         .disable_version_flag(true)
         .disable_help_flag(true)
+        // Of an option that is repeated the last one counts, as with getopt.
         .args_override_self(true)
+        .next_help_heading("Input")
         .args(input())
+        .next_help_heading("Output")
         .args(output())
+        .next_help_heading("Console")
         .args(console())
+        .next_help_heading("Scanners")
         .args(scanners())
+        .next_help_heading("Privileges")
         .args(privileges())
-        .args(talk())
-        .arg(
-            Arg::new("operands")
-                .value_name("expression")
-                .num_args(0..)
-                .value_parser(value_parser!(OsString))
-                .help("Filter expression, as in pcap-filter(7); with -l the savefiles to read"),
-        )
+        .next_help_heading("Other")
+        .args(others())
 }
 
 fn input() -> Vec<Arg> {
     vec![
-        valued("read", 'r', "FILE")
+        named("read", 'r', "FILE")
             .action(ArgAction::Append)
-            .value_parser(value_parser!(OsString))
             .help("Read packets from a savefile; - is standard input; may be repeated"),
-        valued("finish", 'R', "FILE")
+        named("finish", 'R', "FILE")
             .action(ArgAction::Append)
-            .value_parser(value_parser!(OsString))
             .help("Read packets from a savefile, after all others, only to complete flows that exist"),
         flag("files", 'l').help("The operands are savefiles to read, not a filter expression"),
         valued("interface", 'i', "INTERFACE").help("Capture on this interface; any is all of them"),
@@ -46,36 +58,41 @@ fn input() -> Vec<Arg> {
             .help("List the interfaces that can be captured on"),
         flag("no-promiscuous", 'p').help("Do not put the interface into promiscuous mode"),
         valued("max-skip", 'm', "BYTES")
-            .value_parser(value_parser!(u64))
-            .help("How far ahead a segment may lie before it starts a new flow [default: 16777216]"),
+            .value_parser(number_in(0..=u64::MAX))
+            .default_value("16777216")
+            .help("How far ahead a segment may lie before it starts a new flow"),
         flag("no-purge", 'P').help("Keep closed flows in memory: accepted, and what is done anyway"),
+        Arg::new("operands")
+            .value_name("expression")
+            .num_args(0..)
+            .value_parser(value_parser!(OsString))
+            .help("Filter expression, as in pcap-filter(7); with -l the savefiles to read"),
     ]
 }
 
 fn output() -> Vec<Arg> {
     vec![
-        valued("output", 'o', "DIR")
-            .value_parser(value_parser!(PathBuf))
+        path("output", 'o', "DIR")
             .default_value(".")
             .help("Directory for flow files and report; made if missing"),
-        valued("report", 'X', "FILE")
-            .value_parser(value_parser!(PathBuf))
-            .help("Where the DFXML report goes"),
-        valued("template", 'T', "TEMPLATE").help("How flow files are named"),
+        path("report", 'X', "FILE").help("Where the DFXML report goes, if not into the output directory"),
+        valued("template", 'T', "TEMPLATE")
+            .action(ArgAction::Append)
+            .default_value(TEMPLATE)
+            .help("How flow files are named; -hh lists what can be in it"),
         valued("format", 'F', "LETTERS")
             .action(ArgAction::Append)
-            .help("Name flow files by c, t, T, k, m, g; M: MD5 in the report; X: store nothing"),
+            .help("How flow files are named, by letters; -hh lists them; may be repeated"),
         valued("max-bytes", 'b', "BYTES")
-            .value_parser(value_parser!(u64))
+            .value_parser(number_in(0..=u64::MAX))
             .help("Keep at most so many bytes of each flow"),
         valued("max-open-files", 'f', "N")
-            .value_parser(value_parser!(u32).range(1..))
+            .value_parser(number_in(1..=MOST_OPEN_FILES))
+            .default_value("900")
             .help("Keep at most so many flow files open"),
         flag("index", 'I').help("Write beside each flow file FLOW.findx: when each byte range came"),
         flag("packets", 'K').help("Keep the packets of each flow, as FLOW.pcap, in place of its payload"),
-        valued("write", 'w', "FILE")
-            .value_parser(value_parser!(PathBuf))
-            .help("Write packets that were not processed to this savefile"),
+        path("write", 'w', "FILE").help("Write packets that were not processed to this savefile"),
     ]
 }
 
@@ -83,11 +100,11 @@ fn console() -> Vec<Arg> {
     vec![
         flag("console", 'c').help("Print payload on standard output, store nothing"),
         flag("console-only", 'C').help("The same, without the name of the flow before it"),
-        flag("binary", 'B').help("Print payload as it is"),
-        flag("hex", 'D').help("Print payload in hexadecimal"),
-        flag("json", 'J').help("Print payload as JSON, an object for each piece"),
-        flag("color", 'g').help("Print the two directions in different colours"),
-        flag("no-newline", '0').help("Print no newline after each piece"),
+        flag("binary", 'B').help("With -c or -C: print payload as it is"),
+        flag("hex", 'D').help("With -c or -C: print payload in hexadecimal; goes before -J and -B"),
+        flag("json", 'J').help("With -c or -C: print payload as JSON, an object a piece; goes before -B"),
+        flag("color", 'g').help("With -c or -C: print the two directions in different colours"),
+        flag("no-newline", '0').help("With -c or -C: print no newline after each piece"),
         flag("strip", 's').help("Print a dot for what cannot be printed: what is done anyway"),
         valued("lock", 'L', "NAME").help(
             "Hold this POSIX named semaphore while printing, for programs that share a standard output",
@@ -98,20 +115,18 @@ fn console() -> Vec<Arg> {
 fn scanners() -> Vec<Arg> {
     vec![
         flag("all", 'a').help("Enable all scanners"),
-        flag("all-deprecated", 'A').hide(true),
-        valued("enable", 'e', "SCANNER").action(ArgAction::Append).help("Enable a scanner"),
+        valued("all-deprecated", 'A', "LETTER")
+            .action(ArgAction::Append)
+            .help("Accepted, and does nothing but to say so: use -a"),
+        valued("enable", 'e', "SCANNER")
+            .action(ArgAction::Append)
+            .help("Enable a scanner; -H describes them"),
         valued("only", 'E', "SCANNER")
             .action(ArgAction::Append)
             .help("Enable a scanner, and disable all others"),
         valued("disable", 'x', "SCANNER").action(ArgAction::Append).help("Disable a scanner"),
         flag("no-decompress", 'Z').help("Leave HTTP bodies compressed"),
-        Arg::new("set")
-            .short('S')
-            .long("set")
-            .value_name("NAME=VALUE")
-            .allow_hyphen_values(true)
-            .action(ArgAction::Append)
-            .help("Set a parameter; -hh lists them"),
+        valued("set", 'S', "NAME=VALUE").action(ArgAction::Append).help("Set a parameter; -hh lists them"),
     ]
 }
 
@@ -119,15 +134,13 @@ fn privileges() -> Vec<Arg> {
     vec![
         valued("relinquish-privileges", 'U', "USER")
             .help("Become this user, to whom the files belong: a name or uid[:gid]"),
-        valued("chroot", 'z', "DIR")
-            .value_parser(value_parser!(PathBuf))
-            .help("Output and report are inside this directory (with -U)"),
+        path("chroot", 'z', "DIR").help("Output and report are inside this directory (with -U)"),
         Arg::new("sandbox")
             .long("sandbox")
             .value_name("MODE")
             .value_parser(["require", "best-effort", "off"])
             .default_value("require")
-            .help("What to do when a layer of confinement cannot be had"),
+            .help("What to do when a layer of confinement cannot be had: require, best-effort or off"),
         Arg::new("sandbox-report")
             .long("sandbox-report")
             .action(ArgAction::SetTrue)
@@ -135,11 +148,15 @@ fn privileges() -> Vec<Arg> {
     ]
 }
 
-fn talk() -> Vec<Arg> {
+fn others() -> Vec<Arg> {
     vec![
         flag("quiet", 'q').help("No warnings, no progress"),
-        valued("debug", 'd', "N").value_parser(value_parser!(u32)).help("How much to say, 0 to 10 and more"),
-        flag("verbose", 'v').help("Say much: the same as -d 10"),
+        valued("debug", 'd', "N")
+            .value_parser(number_in(0..=u64::from(u32::MAX)))
+            .default_value("1")
+            .overrides_with("verbose")
+            .help("How much to say: 0 errors only, 1 warnings too, 10 what goes on"),
+        flag("verbose", 'v').overrides_with("debug").help("Say what goes on: the same as -d 10"),
         flag("version", 'V').help("Print the version"),
         flag("help", 'h').action(ArgAction::Count).help("Print this help; -hh prints more"),
         flag("scanner-help", 'H').help("Print what each scanner does"),
@@ -151,5 +168,29 @@ fn flag(name: &'static str, letter: char) -> Arg {
 }
 
 fn valued(name: &'static str, letter: char, value: &'static str) -> Arg {
-    Arg::new(name).short(letter).long(name).value_name(value).allow_hyphen_values(true)
+    Arg::new(name).short(letter).long(name).value_name(value)
+}
+
+/// A file of any name; clap's own parser, so that completion knows it for one.
+fn named(name: &'static str, letter: char, value: &'static str) -> Arg {
+    valued(name, letter, value).value_parser(OsStringValueParser::new()).value_hint(clap::ValueHint::FilePath)
+}
+
+fn path(name: &'static str, letter: char, value: &'static str) -> Arg {
+    let hint = if value == "DIR" { clap::ValueHint::DirPath } else { clap::ValueHint::FilePath };
+    valued(name, letter, value).value_parser(OsStringValueParser::new().map(PathBuf::from)).value_hint(hint)
+}
+
+fn number_in(range: RangeInclusive<u64>) -> ValueParser {
+    ValueParser::new(move |text: &str| number::within(text, &range))
+}
+
+/// The option that a letter stands for.
+pub fn by_letter(definition: &Command, letter: char) -> Option<&Arg> {
+    definition.get_arguments().find(|arg| arg.get_short() == Some(letter))
+}
+
+/// Whether an option has a value.
+pub fn takes_value(arg: &Arg) -> bool {
+    arg.get_action().takes_values()
 }

@@ -3,6 +3,7 @@
 use clap::ArgMatches;
 
 use super::super::error::Error;
+use super::in_order;
 
 /// A scanner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,41 +20,78 @@ pub enum Scanner {
     Tcpdemux,
 }
 
-/// Every scanner, with what it does.
-pub const ALL: [(Scanner, &str, &str); 5] = [
-    (Scanner::Md5, "md5", "Digests of each flow file, in the report"),
-    (Scanner::Http, "http", "Bodies of HTTP responses, each in a file of its own"),
-    (Scanner::Netviz, "netviz", "A page of charts: report.pdf"),
-    (Scanner::Wifiviz, "wifiviz", "Names of wireless networks, in the report"),
-    (Scanner::Tcpdemux, "tcpdemux", "Flows and their files"),
+/// What is known of a scanner before it runs.
+pub struct Known {
+    /// Which.
+    pub scanner: Scanner,
+    /// Its name, for `-e`, `-E` and `-x`.
+    pub name: &'static str,
+    /// What it does, in a few words.
+    pub help: &'static str,
+    /// More of it, for `-H`.
+    pub details: &'static str,
+    /// Whether it runs unless told not to.
+    pub by_default: bool,
+}
+
+/// Every scanner.
+pub const KNOWN: &[Known] = &[
+    Known {
+        scanner: Scanner::Md5,
+        name: "md5",
+        help: "Digests of each flow file, in the report",
+        details: "Made of the whole file when the flow ends; the report has a hashdigest element for each. \
+                  -S hash says which digests.",
+        by_default: false,
+    },
+    Known {
+        scanner: Scanner::Http,
+        name: "http",
+        help: "Bodies of HTTP responses, each in a file of its own",
+        details: "Named after the flow file, FLOW-HTTPBODY-NNN and an extension by content type, with \
+                  chunks joined and compression undone (-Z leaves it).",
+        by_default: false,
+    },
+    Known {
+        scanner: Scanner::Netviz,
+        name: "netviz",
+        help: "A page of charts: report.pdf",
+        details: "Traffic over time by port, and the addresses and ports with the most of it, in the output \
+                  directory.",
+        by_default: false,
+    },
+    Known {
+        scanner: Scanner::Wifiviz,
+        name: "wifiviz",
+        help: "Names of wireless networks, in the report",
+        details: "Of captures of 802.11 frames: each SSID with the station that announces it and how often.",
+        by_default: false,
+    },
+    Known {
+        scanner: Scanner::Tcpdemux,
+        name: "tcpdemux",
+        help: "Flows and their files",
+        details: "Puts the streams together. Without it packets are only counted, and no flow is in the \
+                  report or in a file.",
+        by_default: true,
+    },
 ];
 
 /// The scanners that run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scanners {
     on: Vec<Scanner>,
-    /// Whether one was asked for, which with tcpflow turns post-processing on.
+    /// Whether one was asked for by `-e` or `-a`, which with tcpflow turns post-processing on.
     pub post_processing: bool,
 }
 
 impl Scanners {
     /// Reads the options in their order.
     pub fn read(matches: &ArgMatches) -> Result<Self, Error> {
-        let mut steps: Vec<(usize, &str, Option<&str>)> = Vec::new();
-        for id in ["enable", "only", "disable"] {
-            let values = matches.get_many::<String>(id).into_iter().flatten().map(String::as_str);
-            let places = matches.indices_of(id).into_iter().flatten();
-            steps.extend(places.zip(values).map(|(place, name)| (place, id, Some(name))));
-        }
-        for id in ["all", "all-deprecated"] {
-            if matches.get_flag(id) {
-                steps.extend(matches.indices_of(id).into_iter().flatten().map(|place| (place, "all", None)));
-            }
-        }
-        steps.sort_unstable_by_key(|(place, ..)| *place);
-        let mut scanners = Self { on: vec![Scanner::Tcpdemux], post_processing: false };
-        for (_, id, name) in steps {
-            scanners.step(id, name.unwrap_or("all"))?;
+        let by_default = KNOWN.iter().filter(|known| known.by_default).map(|known| known.scanner);
+        let mut scanners = Self { on: by_default.collect(), post_processing: false };
+        for (id, name) in in_order(matches, &["all", "enable", "only", "disable"]) {
+            scanners.step(id, name)?;
         }
         Ok(scanners)
     }
@@ -79,11 +117,8 @@ impl Scanners {
 
 /// The scanners that a name stands for.
 fn named(name: &str) -> Result<Vec<Scanner>, Error> {
-    let found: Vec<Scanner> = ALL
-        .iter()
-        .filter(|(_, own, _)| *own == name || name == "all")
-        .map(|(scanner, ..)| *scanner)
-        .collect();
+    let found: Vec<Scanner> =
+        KNOWN.iter().filter(|known| known.name == name || name == "all").map(|known| known.scanner).collect();
     if found.is_empty() {
         return Err(Error::Plain(format!("Invalid scanner name '{name}'")));
     }

@@ -4,6 +4,10 @@ use clap::ArgMatches;
 use proto::plan::{Digest, Order, Overlap, Separation};
 
 use super::super::error::Error;
+use super::number;
+
+/// How far `tdelta` reaches: a hundred thousand years, which no sum of times leaves 64 bits by.
+const FURTHEST: i64 = 3_155_760_000_000;
 
 /// What `-S` set.
 #[derive(Debug, Clone)]
@@ -36,6 +40,8 @@ pub struct Set {
     pub http_max_body: Option<u64>,
     /// `hash`.
     pub digests: Vec<Digest>,
+    /// `debug-prefix`: what stands before what is said.
+    pub name: String,
 }
 
 impl Default for Set {
@@ -55,6 +61,7 @@ impl Default for Set {
             http_requests: false,
             http_max_body: None,
             digests: vec![Digest::Md5],
+            name: "tcpflow".into(),
         }
     }
 }
@@ -82,13 +89,13 @@ pub const KNOWN: &[Known] = &[
         name: "tdelta",
         default: "0",
         help: "Seconds to add to every timestamp",
-        assign: |set, to| to.parsed().map(|value| set.time_delta = value),
+        assign: |set, to| to.within(-FURTHEST..=FURTHEST).map(|value| set.time_delta = value),
     },
     Known {
         name: "tcp_timeout",
         default: "0",
         help: "Seconds after which a silent flow is closed; 0: never",
-        assign: |set, to| to.parsed().map(|value| set.tcp_timeout = value),
+        assign: |set, to| to.within(0..=u64::from(u32::MAX)).map(|value| set.tcp_timeout = value),
     },
     Known {
         name: "overlap",
@@ -108,7 +115,7 @@ pub const KNOWN: &[Known] = &[
         name: "max_hole",
         default: "67108864, or four times -m",
         help: "Bytes of holes that the file of a flow may have, and 256 for each byte in it",
-        assign: |set, to| to.parsed().map(|value| set.max_hole = Some(value)),
+        assign: |set, to| to.within(0..=u64::MAX).map(|value| set.max_hole = Some(value)),
     },
     Known {
         name: "decap",
@@ -145,9 +152,9 @@ pub const KNOWN: &[Known] = &[
         name: "enable_report",
         default: "YES",
         help: "Whether report.xml is written",
-        // As tcpflow reads it: these say no, everything else yes.
+        // As tcpflow reads it: these say yes, everything else no.
         assign: |set, to| {
-            set.report_enabled = !to.value.starts_with(['N', 'n', 'F', 'f', '0']);
+            set.report_enabled = to.value.starts_with(['Y', 'y', 'T', 't', '1']);
             Ok(())
         },
     },
@@ -182,6 +189,15 @@ pub const KNOWN: &[Known] = &[
         },
     },
     Known {
+        name: "debug-prefix",
+        default: "tcpflow",
+        help: "The name that stands before what is said on standard error",
+        assign: |set, to| {
+            to.value.clone_into(&mut set.name);
+            Ok(())
+        },
+    },
+    Known {
         name: "hash",
         default: "md5",
         help: "Digests that the md5 scanner makes, with commas between: md5, sha1, sha256",
@@ -197,7 +213,7 @@ impl Set {
             // tcpflow's own spelling, which scripts may look for.
             let bad = || Error::Plain(format!("Invalid paramter: {assignment}"));
             let (name, value) = assignment.split_once('=').ok_or_else(bad)?;
-            if value.contains('=') {
+            if value.is_empty() || value.contains('=') {
                 return Err(bad());
             }
             let known = KNOWN.iter().find(|known| known.name == name).ok_or_else(|| unknown(name))?;
@@ -205,12 +221,6 @@ impl Set {
         }
         Ok(set)
     }
-}
-
-/// The names, as `-hh` lists them.
-pub fn help() -> String {
-    let row = |known: &Known| format!("  -S {}={}  {}\n", known.name, known.default, known.help);
-    KNOWN.iter().fold("\nParameters (and their defaults):\n".to_owned(), |text, known| text + &row(known))
 }
 
 fn unknown(name: &str) -> Error {
@@ -223,19 +233,11 @@ impl Assignment<'_> {
         Error::Told(format!("-S {}={}: {why}", self.name, self.value))
     }
 
-    fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(&self) -> Result<T, Error> {
-        self.value.parse().map_err(|e| self.refused(e))
-    }
-
     fn within<T>(&self, range: std::ops::RangeInclusive<T>) -> Result<T, Error>
     where
-        T: std::str::FromStr<Err: std::fmt::Display> + PartialOrd + std::fmt::Display,
+        T: std::str::FromStr + PartialOrd + std::fmt::Display,
     {
-        let number = self.parsed()?;
-        if range.contains(&number) {
-            return Ok(number);
-        }
-        Err(self.refused(format!("{} to {}", range.start(), range.end())))
+        number::within(self.value, &range).map_err(|why| self.refused(why))
     }
 
     fn one_of<T: Copy>(&self, values: &[(&str, T)]) -> Result<T, Error> {
