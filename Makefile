@@ -9,9 +9,9 @@ AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 BUILD_NEEDS := gcc:gcc,libc6-dev pkg-config:pkg-config pcap-config:libpcap-dev
 # What tests run: a server and a client to listen to, namespaces to put them in, an independent capturer.
 TEST_NEEDS := curl:curl ip:iproute2 ss:iproute2 python3:python3 tcpdump:tcpdump ethtool:ethtool \
-	gzip:gzip bzip2:bzip2 xz:xz-utils zstd:zstd zip:zip
+	gzip:gzip bzip2:bzip2 xz:xz-utils zstd:zstd zip:zip groff:groff-base
 
-.PHONY: run test lint fuzz build needs test-needs
+.PHONY: run test lint fuzz build docs needs test-needs
 
 # The main job, on a capture that comes with the source.
 run: needs
@@ -20,6 +20,11 @@ run: needs
 
 build: needs
 	$(CARGO) build --release --workspace --bins
+
+# The manual page and shell completions, for packages, under DOCS as under a prefix.
+DOCS ?= $(TARGET)/docs
+docs:
+	$(CARGO) run -q -p packaging -- $(DOCS)
 
 # Every test. Those that need root or a program that is not there say so, and are counted as ignored.
 test: needs test-needs

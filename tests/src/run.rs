@@ -237,6 +237,12 @@ impl Running {
         self.wait_until(&what, |running| running.stderr.text().contains(words));
     }
 
+    /// What it has said on stderr so far.
+    #[must_use]
+    pub fn said(&self) -> String {
+        self.stderr.text()
+    }
+
     /// Waits until something holds, which must be before it ends or the time limit passes.
     pub fn wait_until(&mut self, what: &str, mut holds: impl FnMut(&mut Self) -> bool) {
         let limit = Instant::now() + TIME_LIMIT;

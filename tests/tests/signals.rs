@@ -1,9 +1,14 @@
-//! Signals end a run in order: what is in flight is stored, the report is closed, exit 0.
+//! Signals end a run in order: what is in flight is stored, the report is closed, exit 0. SIGUSR1 asks how far
+//! it is.
 
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 use tcpflow_tests::capture::{ETHERNET, pcap};
 use tcpflow_tests::conversation::{Conversation, Side};
 use tcpflow_tests::run::{Bench, Running};
@@ -22,6 +27,7 @@ fn main() -> ExitCode {
     all.extend(tcpflow_tests::cases![&[Need::Ours("it is one process")];
         the_end_of_the_command_ends_the_roles,
         a_role_that_dies_ends_all,
+        usr1_prints_one_line_of_counters,
     ]);
     suite::main(all)
 }
@@ -63,6 +69,27 @@ fn ends_in_order(signal: Signal) {
     let report = bench.report("out/report.xml");
     assert!(report.all("interrupted").is_empty(), "a stop that was asked for is no interruption");
     assert_eq!(report.one("total_packets").count(), 302);
+}
+
+/// A question is answered while the input is open, by all three roles, and changes nothing.
+fn usr1_prints_one_line_of_counters() {
+    let bench = Bench::new();
+    mkfifo(&bench.path().join("fifo"), Mode::S_IRWXU).unwrap();
+    let mut running = bench.run(&["-q", "-d0", "-r", "fifo", "-o", "out"]).start();
+    let mut fifo = OpenOptions::new().write(true).open(bench.path().join("fifo")).unwrap();
+    fifo.write_all(&open_flow(300)).unwrap();
+    let stored = |bench: &Bench| bench.flows("out").values().any(|flow| flow.bytes.len() == 300_000);
+    running.wait_until("all of the flow", |_| stored(&bench));
+    let counters = " 302 frames, 0 dropped, 302 segments, 2 flows, 2 open, 300000 bytes written, 1 files";
+    for asked in 1..=3 {
+        running.signal(Signal::SIGUSR1);
+        running.wait_until("an answer", |running| running.said().matches(counters).count() == asked);
+    }
+    drop(fifo);
+    let outcome = running.wait().expect(0);
+    let lines: Vec<&str> = outcome.stderr.lines().collect();
+    assert_eq!(lines.len(), 4, "the report's name, and a line a question: {lines:?}");
+    assert!(lines[1..].iter().all(|line| line.starts_with("tcpflow: ")), "{lines:?}");
 }
 
 fn the_end_of_the_command_ends_the_roles() {
