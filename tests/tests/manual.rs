@@ -49,7 +49,8 @@ fn options<'a>(lines: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
 fn the_page_has_the_options_of_the_help() {
     let help = help("--help");
     // Further right is what options do.
-    let described = help.lines().filter(|line| line.find('-').is_some_and(|column| (2..=6).contains(&column)));
+    let described =
+        help.lines().filter(|line| line.find('-').is_some_and(|column| (2..=6).contains(&column)));
     let in_help = options(described.filter(|line| line.trim_start().starts_with('-')));
     let page = page();
     let (_, section) = page.split_once(".SH OPTIONS").unwrap();

@@ -88,13 +88,9 @@ fn settings(matches: &ArgMatches, command_line: String) -> Result<Settings, Erro
     let max_bytes = number(matches, "max-bytes");
     // Neither packets nor what is printed as it arrives is read in order.
     let in_order = !packets && (console.is_none() || set.console == Order::Stream);
-    let http = (scanners.runs(Scanner::Http) && in_order).then_some(HttpPlan {
-        decompress: !matches.get_flag("no-decompress"),
-        requests: set.http_requests,
-        max_body: set.http_max_body.map(|megabytes| megabytes << 20),
-        // The console counts what it prints by itself.
-        max_bytes: if console.is_some() { None } else { max_bytes },
-    });
+    // The console counts what it prints by itself.
+    let kept_of_body = if console.is_some() { None } else { max_bytes };
+    let http = (scanners.runs(Scanner::Http) && in_order).then(|| http(matches, &set, kept_of_body));
     let report = matches.get_one::<PathBuf>("report").cloned();
     let debug = if matches.get_flag("verbose") { 10 } else { number(matches, "debug").unwrap_or_default() };
     let max_skip: u64 = number(matches, "max-skip").unwrap_or_default();
@@ -135,6 +131,15 @@ fn settings(matches: &ArgMatches, command_line: String) -> Result<Settings, Erro
         sandbox_report: matches.get_flag("sandbox-report"),
         command_line,
     })
+}
+
+fn http(matches: &ArgMatches, set: &Set, max_bytes: Option<u64>) -> HttpPlan {
+    HttpPlan {
+        decompress: !matches.get_flag("no-decompress"),
+        requests: set.http_requests,
+        max_body: set.http_max_body.map(|megabytes| megabytes << 20),
+        max_bytes,
+    }
 }
 
 /// Savefiles, if any option or operand names one, else an interface.
