@@ -302,6 +302,15 @@ impl Outcome {
         self.status.code().unwrap_or_else(|| panic!("ended by signal {signal:?}: {}", self.stderr))
     }
 
+    /// How it ended, in words.
+    #[must_use]
+    pub fn ending(&self) -> String {
+        match (self.status.code(), self.status.signal()) {
+            (Some(code), _) => format!("exit {code}"),
+            (None, signal) => format!("signal {}", signal.unwrap_or_default()),
+        }
+    }
+
     /// Sees that it exited with this status.
     #[track_caller]
     pub fn expect(self, code: i32) -> Self {

@@ -1,147 +1,123 @@
-//! Ours against the original: the same command line on the same capture, and what each leaves behind.
+//! Ours against the original: the cases of `tests/conformance`.
+//!
+//! Ours is held against what is recorded of the original; the original, where it is installed, too, so that
+//! the recordings cannot lie. `TCPFLOW_RECORD=1 cargo test -p tcpflow-tests --test conformance` records anew
+//! (all, or those that a name after `--` selects); `TCPFLOW_UNDER_TEST=theirs` runs the original alone.
 
+use std::collections::BTreeSet;
+use std::env;
 use std::process::ExitCode;
 
-use tcpflow_tests::capture::{ETHERNET, Packet, pcap};
-use tcpflow_tests::conversation::{Conversation, Flags, Link, START, Side};
-use tcpflow_tests::report::Element;
-use tcpflow_tests::run::{Bench, kept_captures};
+use tcpflow_tests::conformance::case::Case as Row;
+use tcpflow_tests::conformance::report::Mask;
+use tcpflow_tests::conformance::rows::{self, Rows};
+use tcpflow_tests::conformance::{difference, directory, outcome};
 use tcpflow_tests::subject::Subject;
 use tcpflow_tests::suite::{self, Case, Need};
-use tcpflow_tests::tree::Tree;
 
 fn main() -> ExitCode {
-    let mut all = Vec::new();
-    for (name, link_type, packets) in captures() {
-        all.push(case(format!("capture_{name}"), pcap(link_type, &packets), &[]));
+    let rows = Row::all();
+    if env::var_os("TCPFLOW_RECORD").is_some() {
+        return suite::main(rows.into_iter().map(|row| theirs(row, record)).collect());
     }
-    for entry in std::fs::read_dir(kept_captures()).unwrap().flatten() {
-        let path = entry.path();
-        if path.extension().is_some_and(|extension| extension == "pcap") {
-            let name = path.file_stem().unwrap().to_str().unwrap().replace('-', "_");
-            all.push(case(format!("kept_{name}"), std::fs::read(&path).unwrap(), &[]));
+    let mut all = vec![
+        Case::new("table_names_are_unique_and_recorded", &[], names_are_unique_and_recorded),
+        Case::new("table_differences_are_explained", &[], differences_are_explained),
+    ];
+    let pending_names = Row::pending();
+    let ours = Need::Ours("it is what ours is held against");
+    for row in rows {
+        let name = format!("ours::{}", row.name);
+        all.push(theirs(row.clone(), still_as_recorded));
+        match pending_names.contains(&row.name) {
+            true => all.push(Case::new(format!("pending::{}", row.name), &[ours], move || pending(&row))),
+            false => all.push(Case::new(name, &[ours], move || compare(&row))),
         }
-    }
-    let two = pcap(ETHERNET, &[exchange(1000, 0), exchange(1001, 60)].concat());
-    for (name, options) in command_lines() {
-        all.push(case(format!("options_{name}"), two.clone(), options));
     }
     suite::main(all)
 }
 
-fn case(name: String, capture: Vec<u8>, options: &'static [&'static str]) -> Case {
-    Case::new(name, &[Need::Original], move || compare(&capture, options))
+fn theirs(row: Row, test: fn(&Row)) -> Case {
+    Case::new(format!("theirs::{}", row.name), &[Need::Original], move || test(&row))
 }
 
-/// What one program made of it.
-struct Made {
-    code: i32,
-    files: Tree,
-    /// Flows as the report has them, in any order.
-    flows: Vec<String>,
-    packets: u64,
-    total: u64,
+fn record(row: &Row) {
+    std::fs::write(row.recording(), outcome::of(Subject::Theirs, row)).unwrap();
 }
 
-fn make(subject: Subject, capture: &[u8], options: &[&str]) -> Made {
-    let bench = Bench::of(subject).file("in.pcap", capture);
-    let outcome = bench.run(&[&["-r", "in.pcap", "-o", "out"], options].concat()).finish();
-    let report = bench.report("out/report.xml");
-    let mut flows: Vec<String> = report.all("fileobject").into_iter().map(flow).collect();
-    flows.sort();
-    Made {
-        code: outcome.code(),
-        files: bench.flows("out"),
-        flows,
-        packets: report.one("total_packets").count(),
-        total: report.one("total_flows").count(),
+fn recorded(row: &Row) -> String {
+    let path = row.recording();
+    std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+fn still_as_recorded(row: &Row) {
+    let changed = difference::between(&recorded(row), &outcome::of(Subject::Theirs, row));
+    assert!(changed.is_empty(), "the original does not do what is recorded:\n{changed}");
+}
+
+fn compare(row: &Row) {
+    if let Err(why) = agrees(row) {
+        panic!("{}: {why}", row.name);
     }
 }
 
-fn compare(capture: &[u8], options: &[&str]) {
-    let [ours, theirs] = [Subject::Ours, Subject::Theirs].map(|subject| make(subject, capture, options));
-    assert_eq!(ours.code, theirs.code, "exit status");
-    assert!(ours.files.keys().eq(theirs.files.keys()), "{:?}, {:?}", ours.files.keys(), theirs.files.keys());
-    for (name, file) in &theirs.files {
-        assert!(ours.files[name].bytes == file.bytes, "{name}: other content");
-        assert_eq!((ours.files[name].mtime, ours.files[name].mode), (file.mtime, file.mode), "{name}");
+/// Whether ours does what is recorded of the original, but for what is stated.
+fn agrees(row: &Row) -> Result<(), String> {
+    let (theirs, ours) = (recorded(row), outcome::of(Subject::Ours, row));
+    let found = difference::between(&theirs, &ours);
+    if let Some(instead) = &row.instead {
+        return match ours == instead.trim_start() && ours != theirs {
+            true => Ok(()),
+            false => Err(format!("ours is:\n{ours}\nstated is:\n{instead}")),
+        };
     }
-    assert_eq!(ours.flows, theirs.flows, "flows in the report");
-    assert_eq!(ours.total, theirs.total, "total_flows");
-    assert_eq!(ours.packets, theirs.packets, "total_packets");
-}
-
-/// What a fileobject says that both programs say.
-fn flow(object: &Element) -> String {
-    let text = |name| object.all(name).first().map_or("-", |element: &&Element| element.text.as_str());
-    let flow = object.one("tcpflow");
-    let attributes =
-        ["startime", "endtime", "family", "src_ipn", "dst_ipn", "srcport", "dstport", "packets", "len"];
-    let values: Vec<String> = attributes.iter().map(|name| format!("{name}={:?}", flow.get(name))).collect();
-    format!("{} {} {}", text("filename"), text("filesize"), values.join(" "))
-}
-
-fn exchange(port: u16, later: u64) -> Vec<Packet> {
-    let client = ([192, 0, 2, 1].into(), port);
-    let talk = Conversation { client, clock: START + later * 1_000_000_000, ..Conversation::default() };
-    talk.exchange(b"hello world\n", b"reply\n").packets
-}
-
-/// Captures of which both must make the same.
-fn captures() -> Vec<(&'static str, u16, Vec<Packet>)> {
-    let mut hole = Conversation::default();
-    hole.open();
-    hole.data(Side::Client, 0, b"abc");
-    hole.data(Side::Client, 6, b"ghi");
-    let mut disorder = Conversation::default();
-    disorder.open();
-    for offset in [3, 0, 6, 3] {
-        disorder.data(Side::Server, offset, &b"abcdefghi"[offset..offset + 3]);
+    match found == row.difference.trim_start() {
+        true => Ok(()),
+        false => Err(format!("theirs (-) and ours (+):\n{found}\nstated is:\n{}", row.difference)),
     }
-    let mut headless = Conversation::default();
-    headless.data(Side::Client, 1000, b"abcd");
-    headless.data(Side::Client, 1004, b"efgh");
-    let mut wrap = Conversation { initial: (u32::MAX - 2, 7), ..Conversation::default() };
-    wrap.open();
-    wrap.data(Side::Client, 0, b"abcd");
-    wrap.data(Side::Client, 4, b"efgh");
-    let mut reset = Conversation::default();
-    reset.open();
-    reset.data(Side::Client, 0, b"abc");
-    reset.rst(Side::Client, 3);
-    reset.segment(Side::Client, 70_000, Flags { syn: true, ..Flags::default() }, &[]);
-    reset.segment(Side::Client, 70_001, Flags::default(), b"new");
-    let mut keep_alive = Conversation::default();
-    keep_alive.open();
-    keep_alive.data(Side::Client, 0, b"abc");
-    keep_alive.data(Side::Client, 2, b"\0");
-    keep_alive.data(Side::Client, 3, b"def");
-    let tagged = Conversation { link: Link::Ethernet(vec![(0x8100, 42)]), ..Conversation::default() };
-    let cooked = Conversation { link: Link::LinuxSll, ..Conversation::v6() };
-    vec![
-        ("plain", 1, exchange(1000, 0)),
-        ("two_connections", 1, [exchange(1000, 0), exchange(1001, 60)].concat()),
-        ("v6", 1, Conversation::v6().exchange(b"hello", b"reply").packets),
-        ("no_payload", 1, Conversation::default().exchange(b"", b"").packets),
-        ("hole", 1, hole.packets),
-        ("disorder", 1, disorder.packets),
-        ("without_syn", 1, headless.packets),
-        ("wrap", 1, wrap.packets),
-        ("reset", 1, reset.packets),
-        ("keep_alive", 1, keep_alive.packets),
-        ("vlan", 1, tagged.exchange(b"hello", b"reply").packets),
-        ("linux_sll", cooked.link.link_type(), cooked.exchange(b"hello", b"reply").packets),
-    ]
 }
 
-fn command_lines() -> Vec<(&'static str, &'static [&'static str])> {
-    vec![
-        ("filter", &["port", "1001"]),
-        ("filter_in_one_word", &["src port 80"]),
-        ("max_skip", &["-m", "1000"]),
-        ("quiet", &["-q"]),
-        ("silent", &["-d0"]),
-        ("no_promiscuous", &["-p"]),
-        ("user", &["-S", "tdelta=3600"]),
-    ]
+/// What ours does not do yet must not be forgotten once it does.
+fn pending(row: &Row) {
+    assert!(agrees(row).is_err(), "{} passes: take it out of tests/conformance/pending", row.name);
+}
+
+fn names_are_unique_and_recorded() {
+    let all = Row::all();
+    let names: BTreeSet<String> = all.iter().map(|row| format!("{}.txt", row.name)).collect();
+    assert_eq!(names.len(), all.len(), "two cases have one name");
+    let files = std::fs::read_dir(directory().join("recorded")).unwrap();
+    let files = files.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let unmatched: Vec<_> = names.symmetric_difference(&files).collect();
+    assert!(unmatched.is_empty(), "a case that is not recorded, or the reverse: {unmatched:?}");
+    let unknown: Vec<_> =
+        Row::pending().into_iter().filter(|name| !names.contains(&format!("{name}.txt"))).collect();
+    assert!(unknown.is_empty(), "pending, and no cases: {unknown:?}");
+}
+
+/// Every difference has a row in DIFFERENCES.md, and every row there something that shows it.
+fn differences_are_explained() {
+    let rows = Rows::read();
+    let known: BTreeSet<String> = rows.all.iter().cloned().collect();
+    assert_eq!(known.len(), rows.all.len(), "two rows have one identifier: {:?}", rows.all);
+    let mut shown: BTreeSet<String> =
+        Mask::ALL.into_iter().filter_map(Mask::row).map(str::to_owned).collect();
+    for case in Row::all() {
+        let masked = case.mask.iter().any(|mask| mask.row().is_some());
+        let differs = !case.differs.is_empty();
+        let stated = !case.difference.is_empty() || case.instead.is_some();
+        assert_eq!(differs, stated, "{}: a difference, and why", case.name);
+        assert!(differs || masked || case.mask.is_empty(), "{} masks for no reason", case.name);
+        shown.extend(case.differs);
+    }
+    for (row, tests) in rows.elsewhere {
+        for test in tests {
+            assert!(rows::is_test(&test), "{row}: there is no test {test}");
+        }
+        assert!(shown.insert(row.clone()), "{row}: a case shows it");
+    }
+    let unknown: Vec<_> = shown.difference(&known).collect();
+    assert!(unknown.is_empty(), "no rows of DIFFERENCES.md: {unknown:?}");
+    let unseen: Vec<_> = known.difference(&shown).collect();
+    assert!(unseen.is_empty(), "rows of DIFFERENCES.md that nothing shows: {unseen:?}");
 }

@@ -62,6 +62,8 @@ fn ours_alone() -> Vec<Case> {
     let refuses = Need::Ours("libpcap refuses it");
     all.extend(cases![&[refuses]; a_pcapng_of_two_link_types_is_read, of_an_unknown_link_type_only_its_frames_are_lost]);
     all.extend(cases![&[Need::Root, Need::Ours("it cannot write there")]; a_directory_made_for_a_user_belongs_to_them]);
+    all.extend(cases![&[Need::Root, Need::Ours("it knows names alone")]; a_user_may_be_a_number]);
+    all.extend(cases![&[Need::Root, Need::Ours("it writes as root")]; a_directory_of_someone_else_is_written_as_its_owner]);
     all.extend(cases![&[Need::Ours("it exits 1")]; the_version_is_told]);
     all.extend(cases![&[Need::Root]; output_and_report_stay_inside_the_chroot]);
     let loopback = Need::Ours("it knows the family numbers of its own system alone");
@@ -486,6 +488,19 @@ fn a_directory_made_for_a_user_belongs_to_them() {
 }
 
 /// All sixteen bits of it, priority included, as tcpflow prints them.
+fn a_user_may_be_a_number() {
+    let bench = Bench::new().open_to_all().file("in.pcap", &exchange());
+    let _ = bench.run(&["-r", "in.pcap", "-o", "out", "-U", "4321:1234"]).finish().expect(0);
+    assert_eq!(bench.flows("out")[REQUEST].uid, 4321);
+}
+
+fn a_directory_of_someone_else_is_written_as_its_owner() {
+    let bench = Bench::new().file("in.pcap", &exchange()).folder("out", 0o755);
+    std::os::unix::fs::chown(bench.path().join("out"), Some(4321), Some(1234)).unwrap();
+    let _ = bench.run(&["-r", "in.pcap", "-o", "out"]).finish().expect(0);
+    assert_eq!(bench.flows("out")[REQUEST].uid, 4321);
+}
+
 fn a_vlan_is_named_by_its_tag() {
     let link = Link::Ethernet(vec![(0x8100, 0xe02a)]);
     let talk = Conversation { link, ..Conversation::default() };
