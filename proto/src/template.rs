@@ -6,6 +6,9 @@
 /// The longest template, in bytes; every name that it makes has to fit `PATH_MAX`.
 pub const MAX_TEMPLATE: usize = 1024;
 
+/// The longest name of a file or directory, in bytes, on the file systems that there are.
+const MAX_NAME: usize = 255;
+
 /// A template that was checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
@@ -148,6 +151,9 @@ impl Template {
         if shortest.starts_with('/') || shortest.split('/').any(|part| part == "..") {
             return Err(Error::Escapes);
         }
+        if shortest.split('/').any(|part| part.len() > MAX_NAME) {
+            return Err(Error::Impossible);
+        }
         match shortest.rsplit('/').next() {
             None | Some("" | ".") => Err(Error::Empty),
             Some(_) => Ok(()),
@@ -212,5 +218,6 @@ mod tests {
     fn no_name_holds_a_nul_or_is_endless() {
         assert_eq!(Template::parse("a\0%c"), Err(Error::Impossible));
         assert_eq!(Template::parse(&"x".repeat(MAX_TEMPLATE + 1)), Err(Error::Impossible));
+        assert_eq!(Template::parse(&format!("%K/{}%A", "x".repeat(MAX_NAME))), Err(Error::Impossible));
     }
 }
