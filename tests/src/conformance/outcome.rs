@@ -57,7 +57,7 @@ pub fn of(subject: Subject, case: &Case) -> String {
 fn run(outcome: &Outcome, case: &Case, text: &mut String) {
     text.push_str(&format!("{}\n", outcome.ending()));
     if !case.masks(Mask::Help) {
-        said("stdout", &outcome.bytes, text);
+        said("stdout", &outcome.output, text);
     }
     if !case.masks(Mask::Chatter) {
         said("stderr", &strip(&outcome.stderr, case), text);
