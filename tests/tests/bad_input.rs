@@ -3,6 +3,8 @@
 //!
 //! The words are the original's: `TCPFLOW_UNDER_TEST=theirs` holds it to the same table.
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use tcpflow_tests::capture::{ETHERNET, PCAP_HEADER, PCAP_RECORD, pcap};
@@ -34,17 +36,24 @@ struct Row {
     code: i32,
     /// How many flow files are in `out` afterwards.
     flows: usize,
+    /// Whether nothing at all may have been made or changed.
+    untouched: bool,
     user: Option<&'static str>,
     needs: Vec<Need>,
 }
 
 impl Row {
     fn new(name: &'static str, line: &'static [&'static str], words: &'static [&'static str]) -> Self {
-        Self { name, line, words, code: 1, flows: 0, user: None, needs: Vec::new() }
+        Self { name, line, words, code: 1, flows: 0, untouched: false, user: None, needs: Vec::new() }
     }
 
     fn keeps(self, flows: usize) -> Self {
         Self { flows, ..self }
+    }
+
+    /// Refused before anything is made: no directory, no file, and none is emptied.
+    fn before_all(self) -> Self {
+        Self { untouched: true, ..self }
     }
 
     fn exits(self, code: i32) -> Self {
@@ -68,6 +77,7 @@ impl Row {
 
     fn check(&self) {
         let bench = bench();
+        let before = everything(&bench.path());
         let mut run = bench.run(self.line);
         if let Some(user) = self.user {
             run = run.user(user);
@@ -77,6 +87,9 @@ impl Row {
         for words in self.words {
             assert!(outcome.stderr.contains(words), "{words:?} is not in stderr: {}", outcome.stderr);
         }
+        if self.untouched && Need::Ours("it makes its report first").unmet().is_none() {
+            assert!(everything(&bench.path()) == before, "something was made or changed");
+        }
         assert_eq!(bench.flows("out").len(), self.flows, "{:?}", bench.flows("out").keys());
         if Need::Ours("it leaves its report open").unmet().is_none() {
             for (name, file) in bench.tree(".").iter().filter(|(name, _)| name.ends_with(".xml")) {
@@ -84,6 +97,20 @@ impl Row {
             }
         }
     }
+}
+
+/// Files and directories beneath a directory, and what is in the files.
+fn everything(directory: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(everything(&path));
+        }
+        let content = path.is_file().then(|| std::fs::read(&path).unwrap());
+        found.insert(path, content);
+    }
+    found
 }
 
 /// A directory that everyone may write to, with every kind of bad savefile in it, and two good ones.
@@ -193,26 +220,113 @@ fn captures() -> Vec<Row> {
 fn command_lines() -> Vec<Row> {
     let user = &["tcpflow: Couldn't find user 'nosuchuser'"];
     let chroot = &["tcpflow: -z option requires -U option"];
-    let usage = Need::Ours("it exits 0");
-    vec![
+    let scanner = &["Invalid scanner name 'nosuch'"];
+    let storing = &["ERROR: post_processing currently requires storing output."];
+    let told = vec![
         Row::new("unknown_user", &["-r", "good", "-o", "out", "-U", "nosuchuser"], user),
         Row::new("unknown_user_live", &["-i", "lo", "-o", "out", "--relinquish-privileges=nosuchuser"], user),
+        Row::new("empty_user", &["-r", "good", "-o", "out", "-U", ""], &["Couldn't find user ''"]),
         Row::new("chroot_without_user", &["-r", "good", "-o", "out", "-z", "."], chroot),
         Row::new("long_chroot_without_user", &["-r", "good", "-o", "out", "--chroot=."], chroot),
+        Row::new("scanner_unknown", &["-r", "good", "-o", "out", "-e", "nosuch"], scanner),
+        Row::new("scanner_unknown_only", &["-r", "good", "-o", "out", "-E", "nosuch"], scanner),
+        Row::new("scanner_unknown_off", &["-r", "good", "-o", "out", "-x", "nosuch"], scanner),
+        Row::new("post_processing_of_nothing", &["-r", "good", "-o", "out", "-FX", "-e", "md5"], storing),
+        Row::new("output_empty", &["-r", "good", "-o", ""], &[]),
+        Row::new("semaphore_empty", &["-r", "good", "-o", "out", "-c", "-L", ""], &[]),
+    ];
+    let usage = unreadable_lines().into_iter().chain(numbers());
+    let usage = usage.map(|row| row.exits(2).needs(Need::Ours("it goes on, or exits 0")));
+    let all = told.into_iter().chain(usage).chain(settings()).chain(names());
+    all.map(Row::before_all).collect()
+}
+
+/// Lines of which it is not known what they mean.
+fn unreadable_lines() -> Vec<Row> {
+    vec![
+        Row::new("option_unknown", &["-Q", "-r", "good", "-o", "out"], &["invalid option -- 'Q'", "Usage:"]),
+        Row::new("option_unknown_in_cluster", &["-qQ", "-r", "good"], &["invalid option -- 'Q'", "Usage:"]),
+        Row::new("long_option_unknown", &["--nosuch"], &["unrecognized option '--nosuch'", "Usage:"]),
+        Row::new("long_option_ambiguous", &["--ver", "-r", "good"], &["'--verbose' '--version'"]),
+        Row::new("long_option_with_too_much", &["--verbose=3", "-r", "good"], &["'--verbose' doesn't allow"]),
+        Row::new("option_without_value", &["-o", "out", "-r"], &["requires an argument -- 'r'"]),
+        Row::new("long_option_without_value", &["-r", "good", "--set"], &["'--set' requires an argument"]),
+        Row::new(
+            "naming_letter_unknown",
+            &["-r", "good", "-o", "out", "-FkQ"],
+            &["-F invalid format", "'Q'"],
+        ),
+    ]
+}
+
+/// Numbers that are none, or too small or too large.
+fn numbers() -> Vec<Row> {
+    vec![
+        Row::new("skip_no_number", &["-r", "good", "-o", "out", "-m", "junk"], &["-m, ", "'junk'"]),
+        Row::new("skip_negative", &["-r", "good", "-o", "out", "-m", "-1"], &["-m, ", "'-1'"]),
+        Row::new("bytes_with_a_unit", &["-r", "good", "-o", "out", "-b", "5k"], &["-b, ", "'5k'"]),
+        Row::new("bytes_empty", &["-r", "good", "-o", "out", "--max-bytes="], &["--max-bytes", "''"]),
+        Row::new("bytes_beyond_64_bits", &["-r", "good", "-b18446744073709551616"], &["-b, ", "from 0 to"]),
+        Row::new("files_none", &["-r", "good", "-o", "out", "-f", "0"], &["-f, ", "from 1 to 1048576"]),
+        Row::new("files_too_many", &["-r", "good", "-f", "4294967296"], &["-f, ", "from 1 to 1048576"]),
+        Row::new("debug_no_number", &["-r", "good", "-o", "out", "-d", "much"], &["-d, ", "'much'"]),
+        Row::new(
+            "sandbox_unknown",
+            &["-r", "good", "-o", "out", "--sandbox=x"],
+            &["--sandbox", "best-effort"],
+        ),
+    ]
+}
+
+/// `-S` that says nothing, or nothing that can be.
+fn settings() -> Vec<Row> {
+    let told = |name, line, words| Row::new(name, line, words).needs(Need::Ours("it takes any"));
+    vec![
         Row::new(
             "setting_without_value",
             &["-r", "good", "-o", "out", "-S", "foo"],
             &["Invalid paramter: foo"],
         ),
+        Row::new("setting_empty", &["-r", "good", "-S", "tdelta="], &["Invalid paramter: tdelta="]),
         Row::new("setting_with_two", &["-r", "good", "-S", "foo=1=2"], &["Invalid paramter: foo=1=2"]),
-        Row::new("setting_unknown", &["-r", "good", "-o", "out", "-S", "foo=1"], &["foo"])
-            .needs(Need::Ours("it takes any")),
-        Row::new("number_that_is_none", &["-r", "good", "-o", "out", "-m", "junk"], &["junk"])
-            .exits(2)
-            .needs(Need::Ours("it reads 0")),
-        Row::new("option_unknown", &["-Q", "-r", "good", "-o", "out"], &["Q'", "sage"]).exits(2).needs(usage),
-        Row::new("long_option_unknown", &["--nosuch"], &["--nosuch'", "sage"]).exits(2).needs(usage),
-        Row::new("option_without_value", &["-o", "out", "-r"], &["-r"]).exits(2).needs(usage),
+        told("setting_unknown", &["-r", "good", "-o", "out", "-S", "foo=1"], &["-S foo: unknown name"]),
+        told("setting_nameless", &["-r", "good", "-o", "out", "-S", "=1"], &["-S : unknown name"]),
+        told("tdelta_no_number", &["-r", "good", "-S", "tdelta=1h"], &["-S tdelta=1h: not a whole number"]),
+        told("timeout_negative", &["-r", "good", "-S", "tcp_timeout=-1"], &["-S tcp_timeout=-1: not a"]),
+        told("memory_of_none", &["-r", "good", "-S", "max_memory=0"], &["-S max_memory=0: ", "1 to 1048576"]),
+        told("overlap_unknown", &["-r", "good", "-S", "overlap=both"], &["-S overlap=both: first or last"]),
+        told("digest_unknown", &["-r", "good", "-S", "hash=md5,md6"], &["-S hash=md6: md5, sha1 or sha256"]),
+    ]
+}
+
+/// More than a template may have.
+const LONG: &str = match std::str::from_utf8(&[b'x'; 1025]) {
+    Ok(text) => text,
+    Err(_) => panic!(),
+};
+
+/// Names that no file can have, or may not.
+fn names() -> Vec<Row> {
+    let template =
+        |name, line, words| Row::new(name, line, words).needs(Need::Ours("it finds out at the first flow"));
+    let empty = |name, line, words| Row::new(name, line, words).needs(Need::Ours("it goes on without"));
+    vec![
+        Row::new(
+            "template_letter",
+            &["-r", "good", "-o", "out", "-T", "%A%Q"],
+            &["Invalid filename_template: "],
+        ),
+        template("template_up", &["-r", "good", "-T", "../%A"], &["-T: ", "leaves the output directory"]),
+        template("template_up_within", &["-r", "good", "-T", "a/../%A"], &["-T: ", "leaves the output"]),
+        template("template_absolute", &["-r", "good", "-T", "/tmp/%A"], &["-T: ", "leaves the output"]),
+        template("template_that_ends", &["-r", "good", "-T", "%c%"], &["-T: ", "unknown character: %"]),
+        template("template_empty", &["-r", "good", "-T", ""], &["-T: ", "empty name"]),
+        template("template_too_long", &["-r", "good", "-T", LONG], &["-T: ", "no file can have"]),
+        empty("input_empty", &["-r", "", "-o", "out"], &["-r: empty name"]),
+        empty("completing_input_empty", &["-r", "good", "-R", "", "-o", "out"], &["-R: empty name"]),
+        empty("interface_empty", &["-i", "", "-o", "out"], &["-i: empty name"]),
+        empty("report_empty", &["-r", "good", "-o", "out", "-X", ""], &["-X: empty name"]),
+        empty("unprocessed_empty", &["-r", "good", "-o", "out", "-w", ""], &["-w: empty name"]),
     ]
 }
 
