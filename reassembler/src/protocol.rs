@@ -42,9 +42,19 @@ enum State {
     /// No input yet.
     Start,
     /// An input, its name and its interfaces so far.
-    Input(Text, Vec<(LinkType, Medium)>),
+    Input(Text, Vec<Interface>),
     /// The last message came.
     End(CaptureEnd),
+}
+
+/// What the frames of an interface are.
+#[derive(Debug)]
+struct Interface {
+    link: LinkType,
+    medium: Medium,
+    /// The number of a link type that is not understood, until the first frame of it was told of. An input of
+    /// which nothing is understood is refused by the capture process, whose word that is.
+    untold: Option<u32>,
 }
 
 impl<S: Sink> Conversation<S> {
@@ -96,21 +106,27 @@ impl<S: Sink> Conversation<S> {
             (State::Start | State::Input(..), FromCapture::Count) => {
                 self.connections.sink().put(&FromReassembler::Count, &[])
             }
-            (State::Input(name, links), FromCapture::Interface { link_type, snap_length, nanoseconds }) => {
+            (State::Input(_, links), FromCapture::Interface { link_type, snap_length, nanoseconds }) => {
                 let link = LinkType::from_number(link_type);
-                if !link.is_known() {
-                    let text = format!("sorry - unknown datalink type {link_type} on interface {name}");
-                    tell(Level::Error, &text);
-                    self.done = Done::InPart;
-                }
                 let medium =
                     Medium { link_type: LinkType::in_savefiles(link_type), snap_length, nanoseconds };
-                add_interface(links, (link, medium))?;
+                let untold = (!link.is_known()).then_some(link_type);
+                add_interface(links, Interface { link, medium, untold })?;
                 if self.frames_wanted { self.connections.medium(medium) } else { Ok(()) }
             }
-            (State::Input(_, links), FromCapture::Frame(frame)) => {
-                let link = usize::try_from(frame.interface).ok().and_then(|index| links.get(index)).copied();
-                let link = link.ok_or(Breach::Forbidden("frame of an interface that was not told of"))?;
+            (State::Input(name, links), FromCapture::Frame(frame)) => {
+                let index = usize::try_from(frame.interface).unwrap_or(usize::MAX);
+                let interface = links
+                    .get_mut(index)
+                    .ok_or(Breach::Forbidden("frame of an interface that was not told of"))?;
+                if let Some(number) = interface.untold.take() {
+                    tell(
+                        Level::Error,
+                        &format!("sorry - unknown datalink type {number} on interface {name}"),
+                    );
+                    self.done = Done::InPart;
+                }
+                let link = (interface.link, interface.medium);
                 self.frame(link, &frame, bytes)?;
                 if let Some(warning) = self.connections.warning() {
                     tell(Level::Warning, warning);
@@ -270,7 +286,7 @@ impl<S: Sink> Conversation<S> {
     }
 }
 
-fn add_interface(links: &mut Vec<(LinkType, Medium)>, link: (LinkType, Medium)) -> Result<(), Error> {
+fn add_interface(links: &mut Vec<Interface>, link: Interface) -> Result<(), Error> {
     if links.len() >= usize::try_from(MAX_INTERFACES).unwrap_or(usize::MAX) {
         return Err(Breach::Forbidden("too many interfaces").into());
     }

@@ -69,13 +69,16 @@ fn an_end_without_notice_is_told_and_fails() {
 }
 
 #[test]
-fn an_unknown_link_type_is_told_in_tcpflows_words() {
+fn an_unknown_link_type_is_told_once_a_frame_comes_in_tcpflows_words() {
     let mut told = Vec::new();
     let mut conversation = Conversation::new(&plan(), Vec::new());
     let mut tell = |level: Level, text: &str| told.push((level, text.to_owned()));
     conversation.hear(input(), &[], &mut tell).unwrap();
     let unknown = FromCapture::Interface { link_type: 147, snap_length: 0, nanoseconds: false };
     conversation.hear(unknown, &[], &mut tell).unwrap();
+    // The capture process has the word if no frame of the input can be decoded.
+    conversation.hear(frame(0), &[], &mut tell).unwrap();
+    conversation.hear(frame(0), &[], &mut tell).unwrap();
     let words = "sorry - unknown datalink type 147 on interface x.pcap";
     assert_eq!(told, [(Level::Error, words.to_owned())]);
     conversation.hear(end(), &[], &mut |_, _| ()).unwrap();

@@ -181,11 +181,12 @@ impl Store {
         if flow.name.is_none() {
             return Vec::new();
         }
-        let whole = size.min(self.max_bytes);
-        let lost_end = !self.packets && flow.fault.is_none() && whole > flow.file_length;
-        if lost_end {
-            match self.file(flow).and_then(|file| extend(file, whole)) {
-                Ok(()) => flow.file_length = whole,
+        // The end may not have been captured; but what is missing at the limit is not written any more than
+        // what came after it.
+        let lost_end = !self.packets && size <= self.max_bytes && size > flow.file_length;
+        if lost_end && flow.fault.is_none() {
+            match self.file(flow).and_then(|file| extend(file, size)) {
+                Ok(()) => flow.file_length = size,
                 Err(errno) => self.fail(flow, errno),
             }
         }
@@ -273,7 +274,7 @@ impl Store {
 
     fn add(&mut self, id: FileId, file: OwnedFd) {
         self.files.insert(id, file);
-        self.sums.open_files = self.sums.open_files.max(self.files.len());
+        self.sums.open_files = self.sums.open_files.max(self.files.flow_files());
     }
 
     /// Opens with room made by closing others, also where the system allows fewer than `-f`.
@@ -304,7 +305,7 @@ impl Store {
 
     /// How many flow files are open.
     pub fn open_files(&self) -> usize {
-        self.files.len()
+        self.files.flow_files()
     }
 }
 

@@ -79,6 +79,19 @@ fn bytes_past_the_limit_are_counted_and_not_written() {
 }
 
 #[test]
+fn what_is_missing_at_the_limit_is_not_written() {
+    // The size of a flow, and of its file when five bytes are kept and three came.
+    for (size, kept) in [(3, &b"abc"[..]), (5, b"abc\0\0"), (6, b"abc")] {
+        let mut limited = plan();
+        limited.max_bytes = Some(5);
+        let mut rig = Rig::start(limited);
+        rig.put(&open(0), b"").data(0, 0, b"abc").put(&close(0, size), b"");
+        rig.end().finish().expect_done();
+        assert_eq!(rig.read(NAME), kept, "{size}");
+    }
+}
+
+#[test]
 fn the_counter_is_the_smallest_that_names_nothing() {
     let place = tempfile::tempdir().unwrap();
     fs::write(place.path().join(NAME), "old").unwrap();

@@ -71,10 +71,11 @@ pub fn prepare(settings: &Settings, identities: &Identities) -> Result<Places, E
     Ok(Places { directory, report, unprocessed, console, writer })
 }
 
-/// Whether this run makes anything in the output directory.
+/// Whether this run needs the output directory. One that stores nothing (`-FX`) makes it as tcpflow does; one
+/// that only prints does not.
 fn fills_directory(settings: &Settings) -> bool {
     let report = settings.report_enabled && settings.report.is_none();
-    settings.store || settings.packets || settings.index || report
+    settings.console.is_none() || settings.packets || report
 }
 
 /// The report's name as tcpflow shows it.

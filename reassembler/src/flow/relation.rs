@@ -52,13 +52,15 @@ impl Flow {
         offset.unsigned_abs().saturating_sub(captured)
     }
 
-    /// Whether a segment adds nothing to this flow, which is closed, nor begins another.
+    /// Whether a segment adds nothing to this flow, which is closed, nor begins another. A SYN always begins
+    /// one, whatever its number: one that merely comes late makes a flow without bytes, and so without a file,
+    /// while a number that is used again must not cost a connection.
     #[must_use]
     pub fn repeats(&self, segment: &Segment<'_>) -> bool {
-        let offset = self.sequence.offset(first_byte(segment));
         if segment.syn {
-            return self.syn && offset == 0;
+            return false;
         }
+        let offset = self.sequence.offset(first_byte(segment));
         let end = offset.saturating_add(i64::from(length(segment)));
         segment.rst
             || length(segment) == 0

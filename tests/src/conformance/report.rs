@@ -11,9 +11,10 @@ use crate::report::Element;
 pub enum Mask {
     /// `<metadata>` and `<creator>`: the same in every report; one case compares them.
     Header,
-    /// Elements that only ours has: `<conservation>`, `<kernel>`, `<sandbox>`.
+    /// Elements that only ours has: `<conservation>`, `<holes>`, `<kernel>`, `<sandbox>`.
     Elements,
-    /// Attributes of a flow that only ours has: `missing`, `cut`, `conflicting`, `ending`, `truncated`.
+    /// What only ours says of a flow: the attributes `missing`, `cut`, `conflicting`, `ending`, `truncated`,
+    /// and `<missing_runs>`.
     Attributes,
     /// The order of flows: those open at the end come in another.
     Order,
@@ -86,7 +87,7 @@ fn element(element: &Element, depth: usize, case: &Case, text: &mut String) {
     let name = element.name.as_str();
     let masked = match name {
         "metadata" | "creator" => case.masks(Mask::Header),
-        "conservation" | "kernel" | "sandbox" => case.masks(Mask::Elements),
+        "conservation" | "holes" | "kernel" | "sandbox" => case.masks(Mask::Elements),
         _ => false,
     };
     if masked {
@@ -120,6 +121,7 @@ fn flow(element: &Element, case: &Case) -> String {
     let children: Vec<String> = element
         .children
         .iter()
+        .filter(|child| !(child.name == "missing_runs" && case.masks(Mask::Attributes)))
         .map(|child| match child.children.is_empty() {
             true => start(child, case),
             false => format!("{} ({})", start(child, case), flow(child, case)),
