@@ -48,13 +48,16 @@ pub fn write(to: &mut dyn Write) -> Result<()> {
     Ok(())
 }
 
-/// The title, in a form that leaves the date empty: the page is the same whenever it is made.
+/// When the words of the page last changed, so that the page is the same whenever it is made.
+const DATE: &str = "2026-11-24";
+
+/// The title.
 fn write_title(man: &Man, to: &mut dyn Write) -> Result<()> {
     let mut title = Vec::new();
     man.render_title(&mut title)?;
     for line in String::from_utf8_lossy(&title).lines() {
         if line.starts_with(".TH ") {
-            writeln!(to, ".TH TCPFLOW 1 \"\" \"tcpflow {}\" \"User Commands\"", env!("CARGO_PKG_VERSION"))?;
+            writeln!(to, ".TH TCPFLOW 1 {DATE} \"tcpflow {}\" \"User Commands\"", env!("CARGO_PKG_VERSION"))?;
         } else {
             writeln!(to, "{line}")?;
         }
@@ -67,7 +70,8 @@ fn write_options(man: &Man, to: &mut dyn Write) -> Result<()> {
     let mut section = Vec::new();
     man.render_options_section(&mut section)?;
     writeln!(to, ".SH OPTIONS")?;
-    for line in String::from_utf8_lossy(&section).lines() {
+    // The generator breaks lines around the list of an option's values, where an empty line does that already.
+    for line in String::from_utf8_lossy(&section).lines().filter(|line| !matches!(*line, ".br" | "")) {
         match line.strip_prefix(".SH ") {
             Some(heading) => {
                 let (first, rest) = heading.split_at_checked(1).unwrap_or((heading, ""));

@@ -460,11 +460,9 @@ fn a_semaphore_keeps_others_of_its_kind_out() {
 
 fn a_semaphore_that_cannot_be_is_refused() {
     let bench = Bench::new().file("in.pcap", &exchange(b"hello", b""));
-    for name in ["a/b", ""] {
-        let outcome = bench.run(&["-r", "in.pcap", "-c", "-X", "rep.xml", "-L", name]).finish().expect(1);
-        let outcome = outcome.says(&format!("cannot open semaphore {name}: Invalid argument"));
-        assert_eq!(outcome.stdout, "");
-    }
+    let outcome = bench.run(&["-r", "in.pcap", "-c", "-X", "rep.xml", "-L", "a/b"]).finish().expect(1);
+    let outcome = outcome.says("cannot open semaphore a/b: Invalid argument");
+    assert_eq!(outcome.stdout, "");
 }
 
 fn a_semaphore_needs_a_place_to_be() {
