@@ -44,7 +44,7 @@ impl<M: Message> Sender<M> {
 
     /// Puts a message into the batch, sending the batch first if it is full.
     pub fn send(&mut self, message: &M, payload: &[u8]) -> Result<(), Error> {
-        if self.batch.is_full_for(payload.len()) {
+        if message.is_large() || self.batch.is_full_for(payload.len()) {
             self.flush()?;
         }
         Ok(self.batch.push(message, payload)?)

@@ -9,6 +9,7 @@ use crate::frame::{CaptureEnd, Ending};
 use crate::limits::{MAX_FRAME, MAX_PAYLOAD, MAX_REASONS, MAX_RUNS};
 use crate::text::Text;
 use crate::time::Timestamp;
+use crate::traffic::{Network, Share, Traffic};
 use crate::{Breach, Message};
 
 /// Names a flow for the length of a run. Flows are numbered from 0 in the order they are opened; a
@@ -89,6 +90,14 @@ pub enum FromReassembler {
     Close(Box<FlowClose>),
     /// The run ended.
     End(Box<Totals>),
+    /// The traffic, counted; once, after the last flow, for `-e netviz`.
+    Traffic(Box<Traffic>),
+    /// What one address sent or received, after the last flow, for `-S netviz_histogram_dump`.
+    Share(Box<Share>),
+    /// A wireless network, after the last flow, for `-e wifiviz`.
+    Network(Box<Network>),
+    /// Announcements of wireless networks that were not told apart because there were too many of these.
+    OtherNetworks(u64),
 }
 
 /// A byte range of a flow, with its bytes as the payload.
@@ -344,7 +353,11 @@ impl Message for FromReassembler {
             | Self::BodyClose { .. }
             | Self::Count
             | Self::Close(_)
-            | Self::End(_) => 0,
+            | Self::End(_)
+            | Self::Traffic(_)
+            | Self::Share(_)
+            | Self::Network(_)
+            | Self::OtherNetworks(_) => 0,
         }
     }
 
@@ -360,6 +373,9 @@ impl Message for FromReassembler {
                 Err(Breach::Forbidden("too many reasons"))
             }
             Self::Close(close) => close.missing_runs.check(),
+            Self::Traffic(traffic) => traffic.check(),
+            Self::Share(share) => share.prefix.check(),
+            Self::Network(network) => network.check(),
             Self::Open(_)
             | Self::Shift { .. }
             | Self::Gap { .. }
@@ -368,8 +384,13 @@ impl Message for FromReassembler {
             | Self::BodyHole { .. }
             | Self::BodyClose { .. }
             | Self::Count
-            | Self::End(_) => Ok(()),
+            | Self::End(_)
+            | Self::OtherNetworks(_) => Ok(()),
         }
+    }
+
+    fn is_large(&self) -> bool {
+        matches!(self, Self::End(_) | Self::Traffic(_))
     }
 }
 

@@ -14,6 +14,7 @@ pub mod plan;
 pub mod template;
 pub mod text;
 pub mod time;
+pub mod traffic;
 
 mod error;
 
@@ -26,4 +27,9 @@ pub trait Message: serde::Serialize + serde::de::DeserializeOwned {
 
     /// Refuses values that the type allows and the protocol does not.
     fn check(&self) -> Result<(), Breach>;
+
+    /// Whether its header may be too large to stand beside others: it then goes in a batch of its own.
+    fn is_large(&self) -> bool {
+        false
+    }
 }

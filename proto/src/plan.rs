@@ -138,6 +138,26 @@ pub struct Wanted {
     pub http: Option<HttpPlan>,
     /// Frames of which no TCP segment came, for `-w`: `Unprocessed`.
     pub unprocessed: bool,
+    /// The traffic counted, for `-e netviz`: `Traffic`, `Share`.
+    pub charts: Option<ChartPlan>,
+    /// Wireless networks, for `-e wifiviz`: `Network`, `OtherNetworks`.
+    pub networks: Option<NetworkPlan>,
+}
+
+/// How the traffic is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChartPlan {
+    /// `-S netviz_histogram_size`: addresses and prefixes to keep for each direction.
+    pub addresses: u32,
+    /// `-S netviz_histogram_dump`: whether all of them are told.
+    pub dump: bool,
+}
+
+/// How wireless networks are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkPlan {
+    /// `-S check_fcs`: whether frames with a wrong check sequence are left out.
+    pub check_sequence: bool,
 }
 
 /// `-e http`: what is wanted of HTTP.
@@ -214,6 +234,12 @@ pub struct WriterPlan {
     pub max_open_files: u32,
     /// The report, if one is made.
     pub report: Option<ReportPlan>,
+    /// `-e netviz`: whether a page of charts is made.
+    pub charts: bool,
+    /// `-S netviz_histogram_dump`: whether every address is told in a file of its own.
+    pub dump: bool,
+    /// `-e wifiviz`: whether the report has wireless networks.
+    pub networks: bool,
 }
 
 /// A digest of a flow file.

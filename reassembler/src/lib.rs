@@ -5,7 +5,8 @@
 //! [`protocol`] checks what the capture process says, [`decode`] finds the TCP segment in a frame,
 //! [`fragments`] puts datagrams together that came in parts,
 //! [`connections`] finds or makes its flow, [`flow`] and [`assembler`] place its bytes, [`ordered`] puts them in
-//! order for its [`reader`]s, such as [`http`], and a [`sink::Sink`] takes what comes out.
+//! order for its [`reader`]s, such as [`http`], [`traffic`] looks on and counts, and a [`sink::Sink`] takes what
+//! comes out.
 #![forbid(unsafe_code)]
 
 pub mod assembler;
@@ -28,6 +29,7 @@ pub mod reader;
 pub mod sequence;
 pub mod sink;
 pub mod table;
+pub mod traffic;
 
 pub use error::Error;
 

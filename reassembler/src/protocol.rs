@@ -11,12 +11,13 @@ use proto::time::Timestamp;
 
 use crate::Error;
 use crate::connections::Connections;
-use crate::decode::{Aside, Decoder, Fragment, LinkType, Opened};
+use crate::decode::{Aside, Decoder, Fragment, LinkType, Opened, Segment};
 use crate::fragments::{Datagram, Fragments, Outcome};
 use crate::http::Http;
 use crate::ordered::{Limits, Ordered};
 use crate::origin::{Captured, Kept, Origin};
 use crate::sink::Sink;
+use crate::traffic::{Onlooker, Packet};
 use policy::role::Done;
 
 /// The part of the memory that it may take to undo what HTTP puts around bodies.
@@ -33,6 +34,7 @@ pub struct Conversation<S> {
     connections: Connections<S>,
     /// Whether frames themselves are wanted.
     frames_wanted: bool,
+    onlooker: Onlooker,
     done: Done,
 }
 
@@ -84,6 +86,7 @@ impl<S: Sink> Conversation<S> {
                 sink,
             ),
             frames_wanted: plan.wanted.packets || plan.wanted.unprocessed,
+            onlooker: Onlooker::new(&plan.wanted, plan.time_delta),
             done: Done::Fully,
         }
     }
@@ -98,6 +101,7 @@ impl<S: Sink> Conversation<S> {
         match (&mut self.state, message) {
             (State::End(_), _) => Err(Breach::Forbidden("a message after the end").into()),
             (State::Start | State::Input(..), FromCapture::Input { name, completing }) => {
+                self.onlooker.input(&name);
                 self.state = State::Input(name, Vec::new());
                 self.connections.only_complete(completing);
                 Ok(())
@@ -172,19 +176,29 @@ impl<S: Sink> Conversation<S> {
         } else {
             Origin::default()
         };
-        self.segments(self.decoder.open(link, bytes, original), frame, origin)
+        self.onlooker.frame(link, bytes, original);
+        let counted = self.onlooker.counts_packets();
+        self.segments(self.decoder.open(link, bytes, original), frame, origin, counted)
     }
 
+    /// `counted`: packets in it were not counted before.
     #[inline]
     fn segments(
         &mut self,
         mut opened: Opened<'_>,
         frame: &Frame,
         mut origin: Origin<'_>,
+        counted: bool,
     ) -> Result<(), Error> {
         let mut processed = false;
+        // The bytes of a frame that aggregates others are those of the first packet in it.
+        let mut bytes = u64::from(frame.original);
         loop {
-            match opened.segment() {
+            let found = opened.segment();
+            if counted && let Some(packet) = packet(&found, &mut opened) {
+                self.onlooker.packet(&packet, frame.time, std::mem::take(&mut bytes));
+            }
+            match found {
                 Ok(segment) => {
                     processed = true;
                     self.connections.segment(&segment, frame, &origin)?;
@@ -236,7 +250,7 @@ impl<S: Sink> Conversation<S> {
         let unfinished = datagram.incomplete.is_some();
         let payload = (&datagram.payload[..], datagram.cut);
         let opened = self.decoder.reopen(&datagram.carrier, payload, unfinished);
-        self.segments(opened, frame, Origin::of_fragments(datagram.kept))
+        self.segments(opened, frame, Origin::of_fragments(datagram.kept), false)
     }
 
     fn set_aside(&mut self, aside: Aside, frames: usize) {
@@ -272,6 +286,7 @@ impl<S: Sink> Conversation<S> {
         }
         let totals = self.connections.finish(end)?;
         let sink = self.connections.sink();
+        std::mem::take(&mut self.onlooker).tell(sink)?;
         sink.put(&FromReassembler::End(Box::new(totals)), &[])?;
         Ok(sink)
     }
@@ -284,6 +299,15 @@ impl<S: Sink> Conversation<S> {
             State::Start | State::Input(..) => Err(Error::CaptureVanished),
         }
     }
+}
+
+/// The IP packet that was met, if any: what the segment is in, or else the innermost.
+fn packet(found: &Result<Segment<'_>, Aside>, opened: &mut Opened<'_>) -> Option<Packet> {
+    if let Ok(Segment { key, .. }) = found {
+        let ports = Some((key.source_port, key.destination_port));
+        return Some(Packet { source: key.source, destination: key.destination, ports });
+    }
+    opened.ends().map(|(source, destination)| Packet { source, destination, ports: None })
 }
 
 fn add_interface(links: &mut Vec<Interface>, link: Interface) -> Result<(), Error> {

@@ -2,6 +2,7 @@
 
 mod batch;
 mod bodies;
+mod chart;
 mod console;
 mod contents;
 mod counter;

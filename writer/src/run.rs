@@ -40,7 +40,7 @@ pub fn run(control: &Control) -> Result<Done, Error> {
 
     let layers = sandbox::enter(Role::Writer, &plan.confinement, None)?;
     let report = begin_report(&plan, &store, prepared)?;
-    let mut session = Session::new(table, store, control)
+    let mut session = Session::new(&plan, table, store, control)
         .with_report(report)
         .with_console(console)
         .with_unprocessed(unprocessed)
@@ -50,7 +50,7 @@ pub fn run(control: &Control) -> Result<Done, Error> {
         Err(channel::Error::Gone) => (Vec::new(), Err(Error::NotBegun)),
         Err(e) => (Vec::new(), Err(e.into())),
     };
-    session.finish(ended, Run { roles, begun, open_files_at_end: 0 })
+    session.finish(ended, Run { roles, begun, open_files_at_end: 0, networks: None })
 }
 
 /// What the report needs that cannot be had once confined.

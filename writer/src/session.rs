@@ -12,12 +12,14 @@ use proto::control::Level;
 use proto::flow::{FlowClose, FlowEnding, FlowId, FromReassembler, Medium, Span, Totals};
 use proto::frame::Ending;
 use proto::limits::BATCH_PAYLOAD;
+use proto::plan::WriterPlan;
 
 use crate::batch::Pending;
+use crate::chart::Charts;
 use crate::console::Console;
 use crate::error::Error;
 use crate::open_files::{FileId, Kind};
-use crate::report::{Report, Run};
+use crate::report::{Networks, Report, Run};
 use crate::store::Store;
 use crate::table::Table;
 use crate::unprocessed::{OTHER_LINK, Unprocessed};
@@ -46,11 +48,16 @@ pub struct Session<'a> {
     control: &'a Control,
     totals: Option<Totals>,
     open_files_at_end: Option<usize>,
+    /// What charts are made of, if they are wanted.
+    charts: Option<Charts>,
+    /// Whether every address is wanted too.
+    dump: bool,
+    networks: Option<Networks>,
 }
 
 impl<'a> Session<'a> {
     /// Begins with no flow open.
-    pub fn new(table: Table, store: Store, control: &'a Control) -> Self {
+    pub fn new(plan: &WriterPlan, table: Table, store: Store, control: &'a Control) -> Self {
         Self {
             table,
             store,
@@ -62,6 +69,9 @@ impl<'a> Session<'a> {
             control,
             totals: None,
             open_files_at_end: None,
+            charts: plan.charts.then(Charts::default),
+            dump: plan.dump,
+            networks: plan.networks.then(Networks::default),
         }
     }
 
@@ -169,8 +179,35 @@ impl<'a> Session<'a> {
             FromReassembler::BodyHole { flow, length } => self.body_hole(flow, length),
             FromReassembler::BodyClose { flow, ending } => self.body_close(flow, ending, pending),
             FromReassembler::Close(close) => self.close(&close, pending),
+            FromReassembler::Traffic(traffic) => self.charts()?.traffic(traffic),
+            FromReassembler::Share(share) => {
+                if !self.dump {
+                    return Err(NOT_WANTED);
+                }
+                self.charts()?.share(*share)
+            }
+            FromReassembler::Network(network) => self.networks()?.add(*network),
+            FromReassembler::OtherNetworks(count) => {
+                self.networks()?.others = count;
+                Ok(())
+            }
             FromReassembler::End(totals) => self.end(*totals),
         }
+    }
+
+    fn charts(&mut self) -> Result<&mut Charts, Breach> {
+        self.check_no_flow_open()?;
+        self.charts.as_mut().ok_or(NOT_WANTED)
+    }
+
+    fn networks(&mut self) -> Result<&mut Networks, Breach> {
+        self.check_no_flow_open()?;
+        self.networks.as_mut().ok_or(NOT_WANTED)
+    }
+
+    /// What was counted of all traffic comes once, after the last flow.
+    fn check_no_flow_open(&self) -> Result<(), Breach> {
+        if self.table.is_empty() { Ok(()) } else { Err(Breach::Forbidden("counts of a run with flows open")) }
     }
 
     fn data<'b>(&mut self, span: &Span, bytes: &'b [u8], pending: &mut Pending<'b>) -> Result<(), Breach> {
@@ -305,6 +342,13 @@ impl<'a> Session<'a> {
             self.control.notice(Level::Error, &line);
             done = Done::InPart;
         }
+        if let Some(Err((name, errno))) =
+            self.charts.take().map(|charts| charts.write(self.store.directory(), self.dump))
+        {
+            self.control.notice(Level::Error, &format!("cannot write {name}: {}", errno.desc()));
+            done = Done::InPart;
+        }
+        run.networks = self.networks.take();
         if let Some(report) = self.report.take()
             && let Err(errno) = report.finish(&totals, &self.store.sums, &run, reason)
         {

@@ -75,7 +75,7 @@ pub fn prepare(settings: &Settings, identities: &Identities) -> Result<Places, E
 /// that only prints does not.
 fn fills_directory(settings: &Settings) -> bool {
     let report = settings.report_enabled && settings.report.is_none();
-    settings.console.is_none() || settings.packets || report
+    settings.console.is_none() || settings.packets || settings.charts.is_some() || report
 }
 
 /// The report's name as tcpflow shows it.

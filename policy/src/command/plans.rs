@@ -28,6 +28,8 @@ const SLACK: u64 = 3;
 /// Seconds that whoever watches a capture as it comes waits for a lost segment to be sent again: the least
 /// that a sender waits before it does (RFC 6298, 2.4).
 const PATIENCE: u32 = 1;
+/// What an address of `-S netviz_histogram_size` takes: its rows for both directions, and those summed up later.
+const ADDRESS_SPACE: u64 = 2048;
 
 /// The plan of `role`.
 pub fn of(role: Role, settings: &Settings, identities: &Identities, places: &Places) -> Plan {
@@ -69,7 +71,10 @@ fn capture(settings: &Settings, identities: &Identities) -> CapturePlan {
 
 fn reassembler(settings: &Settings, identities: &Identities) -> ReassemblerPlan {
     let max_memory = settings.max_memory << 20;
-    let space = FIXED_SPACE.saturating_add(max_memory.saturating_mul(SLACK));
+    let addresses = settings.charts.map_or(0, |charts| u64::from(charts.addresses));
+    let space = FIXED_SPACE
+        .saturating_add(max_memory.saturating_mul(SLACK))
+        .saturating_add(addresses.saturating_mul(ADDRESS_SPACE));
     let limits = Limits { address_space: Some(space), open_files: None, file_size: Some(0) };
     ReassemblerPlan {
         confinement: confinement(settings, identities.reader, limits),
@@ -93,6 +98,8 @@ fn reassembler(settings: &Settings, identities: &Identities) -> ReassemblerPlan 
             packets: settings.packets,
             http: settings.http,
             unprocessed: settings.unprocessed.is_some(),
+            charts: settings.charts,
+            networks: settings.networks,
         },
     }
 }
@@ -116,6 +123,9 @@ fn writer(settings: &Settings, places: &Places) -> WriterPlan {
         max_bytes: settings.max_bytes,
         max_open_files: settings.max_open_files,
         report: settings.report_enabled.then(|| report(settings, places)),
+        charts: settings.charts.is_some(),
+        dump: settings.charts.is_some_and(|charts| charts.dump),
+        networks: settings.networks.is_some(),
     }
 }
 

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use proto::control::Savefile;
-use proto::plan::{ConsolePlan, Digest, HttpPlan, Order, Overlap, SandboxMode, Separation};
+use proto::plan::{
+    ChartPlan, ConsolePlan, Digest, HttpPlan, NetworkPlan, Order, Overlap, SandboxMode, Separation,
+};
 
 /// A run as the command line asks for it.
 #[derive(Debug, Clone)]
@@ -76,6 +78,10 @@ pub struct Settings {
     pub sandbox_report: bool,
     /// The command line as it was, for the report.
     pub command_line: String,
+    /// `-e netviz`: whether a page of charts is made, and how the traffic is counted for it.
+    pub charts: Option<ChartPlan>,
+    /// `-e wifiviz`: whether wireless networks are told of.
+    pub networks: Option<NetworkPlan>,
 }
 
 /// Where packets come from.

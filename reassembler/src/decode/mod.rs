@@ -3,6 +3,7 @@
 //! Nothing here copies or keeps anything; fragments are handed out for that. A frame that is no TCP segment is set aside with a reason, and no
 //! length that a packet claims ever reaches beyond what was captured.
 
+mod announcement;
 mod aside;
 mod envelope;
 mod ethernet;
@@ -26,11 +27,14 @@ mod tunnel;
 mod wan;
 mod wlan;
 
+use std::net::IpAddr;
+
 use etherparse::IpNumber;
 use proto::flow::FlowKey;
 use proto::limits::MAX_FRAME;
 use proto::plan::Separation;
 
+pub use announcement::Announcement;
 pub use aside::Aside;
 use envelope::Envelope;
 pub use envelope::Overlay;
@@ -110,7 +114,15 @@ impl Decoder {
         let original = usize::try_from(original).unwrap_or(usize::MAX).min(MAX_FRAME);
         let layer = Layer { bytes: captured, cut: original.saturating_sub(captured.len()) };
         let envelope = Envelope::new();
-        Opened { decoder: *self, header: link_type.0, layer, envelope, datagram: None, fragment: None }
+        Opened {
+            decoder: *self,
+            header: link_type.0,
+            layer,
+            envelope,
+            datagram: None,
+            fragment: None,
+            ends: None,
+        }
     }
 
     /// A datagram that was put together, or the beginning of one that stays `unfinished`.
@@ -123,7 +135,7 @@ impl Decoder {
     ) -> Opened<'a> {
         let layer = Layer { bytes: payload, cut };
         let (envelope, datagram) = (carrier.envelope, Some((*carrier, unfinished)));
-        Opened { decoder: *self, header: Header::Ip, layer, envelope, datagram, fragment: None }
+        Opened { decoder: *self, header: Header::Ip, layer, envelope, datagram, fragment: None, ends: None }
     }
 }
 
@@ -138,6 +150,8 @@ pub struct Opened<'a> {
     /// What carried it and whether it is unfinished, if it is a datagram without its IP header.
     datagram: Option<(Carrier, bool)>,
     fragment: Option<Fragment<'a>>,
+    /// The addresses of the innermost IP packet, where it has no segment.
+    ends: Option<(IpAddr, IpAddr)>,
 }
 
 impl<'a> Opened<'a> {
@@ -156,6 +170,11 @@ impl<'a> Opened<'a> {
         self.fragment.take()
     }
 
+    /// Source and destination of the innermost IP packet that was met if there was no segment.
+    pub fn ends(&mut self) -> Option<(IpAddr, IpAddr)> {
+        self.ends.take()
+    }
+
     #[cold]
     fn resume(&mut self, carrier: &Carrier, unfinished: bool) -> Result<Segment<'a>, Aside> {
         let packet = ip::reassembled(carrier.ends, carrier.protocol, self.layer, unfinished)?;
@@ -171,6 +190,7 @@ impl<'a> Opened<'a> {
 
     #[cold]
     fn part(&mut self, packet: &Packet<'a>, part: ip::Part) -> Aside {
+        self.ends = Some((packet.source, packet.destination));
         let v4 = packet.source.is_ipv4();
         if v4 && !self.decoder.tunnels && packet.protocol != IpNumber::TCP {
             return Aside::NotTcp;
@@ -189,7 +209,8 @@ impl<'a> Opened<'a> {
                     return Err(self.part(&packet, part));
                 }
                 if packet.protocol == IpNumber::TCP {
-                    return tcp::open(self.envelope.link, self.overlay(), &packet);
+                    let segment = tcp::open(self.envelope.link, self.overlay(), &packet);
+                    return segment.inspect_err(|_| self.ends = Some((packet.source, packet.destination)));
                 }
                 (header, layer) = self.tunnel(&packet)?;
                 // Not left to the table, as most frames begin so.
@@ -206,11 +227,13 @@ impl<'a> Opened<'a> {
     pub fn advance(&mut self) -> bool {
         let Some(more) = self.envelope.more.take() else { return false };
         self.envelope = Envelope::new();
+        self.ends = None;
         (self.header, self.layer) = (Header::Aggregate, more);
         true
     }
 
     fn tunnel(&mut self, packet: &Packet<'a>) -> Step<'a> {
+        self.ends = Some((packet.source, packet.destination));
         match (self.decoder.tunnels, packet.unfinished) {
             (false, _) => Err(Aside::NotTcp),
             // The packets in it do not end where it does.

@@ -20,19 +20,40 @@ const FLAG_BAD_CHECK_SEQUENCE: u8 = 0x40;
 const PRISM_LENGTH: usize = 144;
 const AVS_MAGIC: u32 = 0x8021_1000;
 
+/// What a receiver says of a frame.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Received {
+    /// Whether the check sequence is there.
+    pub(super) check_sequence: bool,
+    /// Whether it was wrong.
+    pub(super) refused: bool,
+    padded: bool,
+}
+
 /// A radiotap header, in little-endian order: version, padding, length, presence words, fields.
 pub(super) fn radiotap(frame: Layer<'_>) -> Step<'_> {
+    let (rest, receiver) = of_radiotap(frame)?;
+    if receiver.refused {
+        return Err(Aside::BadFrameCheck);
+    }
+    let rest = if receiver.check_sequence { rest.without_trailer(CHECK_SEQUENCE) } else { rest };
+    Ok((if receiver.padded { Header::PaddedWlan } else { Header::Wlan }, rest))
+}
+
+/// The frame after a radiotap header, with its check sequence if it has one, and what the header says of it.
+pub(super) fn of_radiotap(frame: Layer<'_>) -> Result<(Layer<'_>, Received), Aside> {
     if frame.byte(0)? != 0 {
         return Err(Aside::NotIp);
     }
     let length = usize::from(frame.little(2)?);
     let rest = frame.skip(length)?;
     let flags = radiotap_flags(frame.limited(length))?;
-    if flags & FLAG_BAD_CHECK_SEQUENCE != 0 {
-        return Err(Aside::BadFrameCheck);
-    }
-    let rest = if flags & FLAG_CHECK_SEQUENCE == 0 { rest } else { rest.without_trailer(CHECK_SEQUENCE) };
-    Ok((if flags & FLAG_PADDED == 0 { Header::Wlan } else { Header::PaddedWlan }, rest))
+    let receiver = Received {
+        check_sequence: flags & FLAG_CHECK_SEQUENCE != 0,
+        refused: flags & FLAG_BAD_CHECK_SEQUENCE != 0,
+        padded: flags & FLAG_PADDED != 0,
+    };
+    Ok((rest, receiver))
 }
 
 /// The flags field: after the presence words and the timestamp, which is aligned to eight bytes.

@@ -45,6 +45,8 @@ pub fn plan() -> ReassemblerPlan {
             packets: false,
             http: None,
             unprocessed: false,
+            charts: None,
+            networks: None,
         },
     }
 }
@@ -305,6 +307,10 @@ impl Output {
                 | FromReassembler::Medium(_)
                 | FromReassembler::Packet { .. }
                 | FromReassembler::Unprocessed(_)
+                | FromReassembler::Traffic(_)
+                | FromReassembler::Share(_)
+                | FromReassembler::Network(_)
+                | FromReassembler::OtherNetworks(_)
                 | FromReassembler::Count => panic!("the plan does not ask for {message:?}"),
                 FromReassembler::End(end) => totals = Some(*end),
             }

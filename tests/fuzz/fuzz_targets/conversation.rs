@@ -10,7 +10,9 @@ use libfuzzer_sys::fuzz_target;
 use proto::Message;
 use proto::flow::{FlowId, FromReassembler, Span};
 use proto::frame::{CaptureEnd, Ending, FromCapture};
-use proto::plan::{Confinement, Limits, Order, Overlap, ReassemblerPlan, SandboxMode, Separation, Wanted};
+use proto::plan::{
+    ChartPlan, Confinement, Limits, NetworkPlan, Order, Overlap, ReassemblerPlan, SandboxMode, Separation, Wanted,
+};
 use proto::text::Text;
 use reassembler::protocol::Conversation;
 use reassembler::sink::Sink;
@@ -75,6 +77,10 @@ impl Sink for Strict {
                 let end = self.open.remove(&close.flow).expect("an open flow");
                 assert!(end <= close.size, "no byte lies after the end");
             }
+            FromReassembler::Traffic(_)
+            | FromReassembler::Share(_)
+            | FromReassembler::Network(_)
+            | FromReassembler::OtherNetworks(_) => assert!(self.open.is_empty(), "flows come first"),
             FromReassembler::End(totals) => {
                 assert!(self.open.is_empty(), "all flows are closed before the end");
                 let came = (self.stored, self.next, self.unprocessed);
@@ -112,6 +118,8 @@ fn plan(choice: u16) -> ReassemblerPlan {
             packets: choice & 128 != 0,
             http: None,
             unprocessed: choice & 64 != 0,
+            charts: Some(ChartPlan { addresses: 4, dump: true }),
+            networks: Some(NetworkPlan { check_sequence: choice & 64 == 0 }),
         },
     }
 }

@@ -28,6 +28,9 @@ impl Snap {
 pub fn check(link_type: u32, frame: &[u8], snap: Snap) {
     let original = u32::try_from(frame.len()).unwrap().saturating_add(snap.beyond.into());
     let link_type = LinkType::from_number(link_type);
+    let announced = link_type.announcement(frame, original, false);
+    assert!(announced.is_none_or(|network| network.ssid.len() <= 32));
+    assert!(announced.is_some() || link_type.announcement(frame, original, true).is_none());
     let mut opened = DECODER.open(link_type, frame, original);
     let whole = opened.segment();
     check_within(whole, frame, original);

@@ -3,6 +3,7 @@
 mod bodies;
 mod fileobject;
 mod head;
+mod networks;
 mod sink;
 mod summary;
 mod xml;
@@ -17,6 +18,7 @@ use crate::flow::Flow;
 use crate::name::prefix;
 use crate::sums::Sums;
 pub use head::head;
+pub use networks::Networks;
 use sink::Sink;
 pub use summary::Run;
 

@@ -10,6 +10,7 @@ use proto::control::RoleState;
 use proto::flow::{Count, HoleTotals, Totals};
 use proto::frame::SavefileDrops;
 
+use super::networks::Networks;
 use super::xml::Xml;
 use crate::sums::{Books, Sums};
 
@@ -21,6 +22,8 @@ pub struct Run {
     pub begun: Instant,
     /// Flow files open when the input ended.
     pub open_files_at_end: usize,
+    /// Wireless networks, if they are asked for.
+    pub networks: Option<Networks>,
 }
 
 /// What stands at the end of the file while the run goes on.
@@ -42,7 +45,14 @@ pub fn summary(
 ) -> Vec<u8> {
     let mut xml = Xml::new(2);
     xml.end("configuration");
-    xml.empty("summary", &[]);
+    match &run.networks {
+        Some(networks) => {
+            xml.start("summary", &[]);
+            networks.write(&mut xml);
+            xml.end("summary");
+        }
+        None => xml.empty("summary", &[]),
+    }
     xml.element("open_fds_at_end", &run.open_files_at_end.to_string());
     // tcpflow counts files, whatever it calls them.
     xml.element("max_open_flows", &sums.open_files.to_string());

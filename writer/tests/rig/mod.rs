@@ -70,6 +70,9 @@ pub fn plan() -> WriterPlan {
             start: Timestamp::new(1, 0),
             time_delta: 0,
         }),
+        charts: false,
+        dump: false,
+        networks: false,
     }
 }
 

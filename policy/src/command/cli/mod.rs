@@ -19,7 +19,7 @@ use clap::ArgMatches;
 use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
 use proto::control::Savefile;
-use proto::plan::{ConsoleFormat, ConsolePlan, HttpPlan, Order, SandboxMode};
+use proto::plan::{ChartPlan, ConsoleFormat, ConsolePlan, HttpPlan, NetworkPlan, Order, SandboxMode};
 
 use super::error::Error;
 use super::settings::{Input, Settings};
@@ -73,10 +73,7 @@ fn settings(matches: &ArgMatches, command_line: String) -> Result<Settings, Erro
     let set = Set::read(matches)?;
     let scanners = Scanners::read(matches)?;
     let user = text(matches, "relinquish-privileges");
-    let chroot = matches.get_one::<PathBuf>("chroot").cloned();
-    if chroot.is_some() && user.is_none() {
-        return Err(Error::Told("-z option requires -U option".into()));
-    }
+    let chroot = chroot(matches, user.as_deref())?;
     let naming = Naming::read(matches)?;
     if scanners.post_processing && !naming.store {
         return Err(Error::Plain("ERROR: post_processing currently requires storing output.".into()));
@@ -91,6 +88,7 @@ fn settings(matches: &ArgMatches, command_line: String) -> Result<Settings, Erro
     // The console counts what it prints by itself.
     let kept_of_body = if console.is_some() { None } else { max_bytes };
     let http = (scanners.runs(Scanner::Http) && in_order).then(|| http(matches, &set, kept_of_body));
+    let charts = charts(&scanners, &set, console.is_some());
     let report = matches.get_one::<PathBuf>("report").cloned();
     let debug = if matches.get_flag("verbose") { 10 } else { number(matches, "debug").unwrap_or_default() };
     let max_skip: u64 = number(matches, "max-skip").unwrap_or_default();
@@ -107,7 +105,7 @@ fn settings(matches: &ArgMatches, command_line: String) -> Result<Settings, Erro
         packets,
         index: matches.get_flag("index") && naming.store && console.is_none() && !packets,
         unprocessed: matches.get_one::<PathBuf>("write").cloned(),
-        digests: if digest { set.digests } else { Vec::new() },
+        digests: if digest { set.digests.clone() } else { Vec::new() },
         console,
         console_order: set.console,
         http,
@@ -123,14 +121,33 @@ fn settings(matches: &ArgMatches, command_line: String) -> Result<Settings, Erro
         separation: set.separation,
         user,
         chroot,
-        name: set.name,
         remarks: if matches.contains_id("all-deprecated") { vec![DEPRECATED] } else { Vec::new() },
         debug,
         quiet: matches.get_flag("quiet"),
         sandbox: sandbox(matches),
         sandbox_report: matches.get_flag("sandbox-report"),
         command_line,
+        charts,
+        networks: networks(&scanners, &set),
+        name: set.name,
     })
+}
+
+fn chroot(matches: &ArgMatches, user: Option<&str>) -> Result<Option<PathBuf>, Error> {
+    match (matches.get_one::<PathBuf>("chroot"), user) {
+        (Some(_), None) => Err(Error::Told("-z option requires -U option".into())),
+        (directory, _) => Ok(directory.cloned()),
+    }
+}
+
+fn networks(scanners: &Scanners, set: &Set) -> Option<NetworkPlan> {
+    scanners.runs(Scanner::Wifiviz).then_some(NetworkPlan { check_sequence: set.check_sequence })
+}
+
+/// What netviz is to do. On the console no file is made that was not asked for by name.
+fn charts(scanners: &Scanners, set: &Set, console: bool) -> Option<ChartPlan> {
+    let wanted = scanners.runs(Scanner::Netviz) && (!console || scanners.asks_for(Scanner::Netviz));
+    wanted.then_some(ChartPlan { addresses: set.chart_addresses, dump: set.chart_dump })
 }
 
 fn http(matches: &ArgMatches, set: &Set, max_bytes: Option<u64>) -> HttpPlan {

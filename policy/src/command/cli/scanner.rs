@@ -81,6 +81,8 @@ pub const KNOWN: &[Known] = &[
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scanners {
     on: Vec<Scanner>,
+    /// Those that were enabled by their names.
+    named: Vec<Scanner>,
     /// Whether one was asked for by `-e` or `-a`, which with tcpflow turns post-processing on.
     pub post_processing: bool,
 }
@@ -89,7 +91,7 @@ impl Scanners {
     /// Reads the options in their order.
     pub fn read(matches: &ArgMatches) -> Result<Self, Error> {
         let by_default = KNOWN.iter().filter(|known| known.by_default).map(|known| known.scanner);
-        let mut scanners = Self { on: by_default.collect(), post_processing: false };
+        let mut scanners = Self { on: by_default.collect(), named: Vec::new(), post_processing: false };
         for (id, name) in in_order(matches, &["all", "enable", "only", "disable"]) {
             scanners.step(id, name)?;
         }
@@ -98,6 +100,9 @@ impl Scanners {
 
     fn step(&mut self, id: &str, name: &str) -> Result<(), Error> {
         let named = named(name)?;
+        if id != "disable" && name != "all" {
+            self.named.extend(&named);
+        }
         match id {
             "disable" => self.on.retain(|scanner| !named.contains(scanner)),
             "only" => self.on = named,
@@ -107,6 +112,11 @@ impl Scanners {
             }
         }
         Ok(())
+    }
+
+    /// Whether a scanner was enabled by its name, not only with all others.
+    pub fn asks_for(&self, scanner: Scanner) -> bool {
+        self.named.contains(&scanner)
     }
 
     /// Whether a scanner runs.

@@ -2,6 +2,7 @@
 
 use clap::ArgMatches;
 use proto::plan::{Digest, Order, Overlap, Separation};
+use proto::traffic::MAX_ADDRESSES;
 
 use super::super::error::Error;
 use super::number;
@@ -42,6 +43,12 @@ pub struct Set {
     pub digests: Vec<Digest>,
     /// `debug-prefix`: what stands before what is said.
     pub name: String,
+    /// `netviz_histogram_size`: addresses to keep for each direction.
+    pub chart_addresses: u32,
+    /// `netviz_histogram_dump`.
+    pub chart_dump: bool,
+    /// `check_fcs`.
+    pub check_sequence: bool,
 }
 
 impl Default for Set {
@@ -62,6 +69,9 @@ impl Default for Set {
             http_max_body: None,
             digests: vec![Digest::Md5],
             name: "tcpflow".into(),
+            chart_addresses: 1000,
+            chart_dump: false,
+            check_sequence: true,
         }
     }
 }
@@ -152,9 +162,8 @@ pub const KNOWN: &[Known] = &[
         name: "enable_report",
         default: "YES",
         help: "Whether report.xml is written",
-        // As tcpflow reads it: these say yes, everything else no.
         assign: |set, to| {
-            set.report_enabled = to.value.starts_with(['Y', 'y', 'T', 't', '1']);
+            set.report_enabled = to.yes();
             Ok(())
         },
     },
@@ -203,6 +212,30 @@ pub const KNOWN: &[Known] = &[
         help: "Digests that the md5 scanner makes, with commas between: md5, sha1, sha256",
         assign: |set, to| to.digests().map(|value| set.digests = value),
     },
+    Known {
+        name: "netviz_histogram_size",
+        default: "1000",
+        help: "Addresses that netviz keeps for each direction; beyond that, those with little traffic are summed up",
+        assign: |set, to| to.within(16..=MAX_ADDRESSES).map(|value| set.chart_addresses = value),
+    },
+    Known {
+        name: "netviz_histogram_dump",
+        default: "0",
+        help: "Whether netviz writes all of these to netviz_histogram.txt, not only the first ones into its page",
+        assign: |set, to| {
+            set.chart_dump = to.yes();
+            Ok(())
+        },
+    },
+    Known {
+        name: "check_fcs",
+        default: "YES",
+        help: "Whether wifiviz leaves out frames with a wrong check sequence",
+        assign: |set, to| {
+            set.check_sequence = to.yes();
+            Ok(())
+        },
+    },
 ];
 
 impl Set {
@@ -231,6 +264,11 @@ fn unknown(name: &str) -> Error {
 impl Assignment<'_> {
     fn refused(&self, why: impl std::fmt::Display) -> Error {
         Error::Told(format!("-S {}={}: {why}", self.name, self.value))
+    }
+
+    /// As tcpflow reads it: these say yes, everything else no.
+    fn yes(&self) -> bool {
+        self.value.starts_with(['Y', 'y', 'T', 't', '1'])
     }
 
     fn within<T>(&self, range: std::ops::RangeInclusive<T>) -> Result<T, Error>
