@@ -44,6 +44,11 @@ fn main() -> ExitCode {
     );
     all.extend(cases![&ours("it has no such setting"); requests_are_kept_if_asked_for]);
     all.push(Case::new(
+        "a_beginning_that_comes_late_is_not_read",
+        &ours("it reads the file when the flow has ended"),
+        a_beginning_that_comes_late_is_not_read,
+    ));
+    all.push(Case::new(
         "what_is_there_already_is_kept",
         &ours("it writes over it"),
         what_is_there_already_is_kept,
@@ -178,6 +183,22 @@ fn a_hole_is_zeros() {
     assert!(
         tree.iter().filter(|(name, _)| name.contains("-HTTPBODY-")).all(|(_, body)| body.mtime == flow.mtime)
     );
+}
+
+/// Without a SYN the stream begins with what comes first.
+fn a_beginning_that_comes_late_is_not_read() {
+    let reply = sized("text/plain", "", &[b'x'; 2_000]);
+    let mut conversation = Conversation::default();
+    for offset in [1_000, 0] {
+        conversation.data(Side::Server, 5_000 + offset, &reply[offset..reply.len().min(offset + 1_000)]);
+    }
+    conversation.data(Side::Server, 7_000, &reply[2_000..]);
+    let bench =
+        Bench::of(Subject::Ours).file("x.pcap", &pcap(conversation.link.link_type(), &conversation.packets));
+    assert_eq!(run(&bench, &[]).code(), 0);
+    let tree = bench.flows("out");
+    assert_eq!(tree.keys().collect::<Vec<_>>(), [FLOW], "no body");
+    assert!(tree[FLOW].bytes == reply, "the flow is whole");
 }
 
 fn requests_are_kept_if_asked_for() {

@@ -107,6 +107,8 @@ mod tests {
             ("TEXT/HTML; charset=utf-8", "html"),
             ("text/html;\r\n charset=utf-8", "html"),
             ("image/jpeg", "jpg"),
+            ("font/woff2", "woff2"),
+            ("image/avif", "avif"),
             ("application/octet-stream", ""),
             ("text", ""),
             ("/", ""),
