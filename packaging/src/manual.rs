@@ -28,7 +28,7 @@ pub fn write(to: &mut dyn Write) -> Result<()> {
                 write_rows(letters.map(|known| (format!("-F{}", known.letter), known.help.to_owned())), to)?;
             }
             "@PARAMETERS@" => {
-                let rows = set::KNOWN.iter().map(|known| {
+                let rows = set::known().map(|known| {
                     let help = format!("{} [default: {}]", known.help, known.default);
                     (format!("-S {}", known.name), help)
                 });

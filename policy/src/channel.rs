@@ -1,7 +1,7 @@
 //! Data channels: batches over SEQPACKET sockets, one way.
 
 use std::io::{IoSlice, IoSliceMut};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recvmsg, sendmsg};
@@ -50,7 +50,14 @@ impl<M: Message> Sender<M> {
         Ok(self.batch.push(message, payload)?)
     }
 
-    /// Sends what the batch holds, if anything; blocks while the peer is slow.
+    /// Whether there is nothing that was not sent.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.batch.is_empty()
+    }
+
+    /// Sends what the batch holds, if anything; blocks while the peer is slow. If it fails the batch is as it
+    /// was, and can be sent later.
     pub fn flush(&mut self) -> Result<(), Error> {
         if self.batch.is_empty() {
             return Ok(());
@@ -108,6 +115,18 @@ impl<M: Message> Receiver<M> {
         let batch = Incoming::open(datagram, self.sequence)?;
         self.sequence = self.sequence.saturating_add(1);
         Ok(Some(batch))
+    }
+}
+
+impl<M> AsFd for Sender<M> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl<M> AsFd for Receiver<M> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 }
 

@@ -4,7 +4,9 @@
 //! door [`sandbox::enter`], and then speaks over its [`channel`]s only. `tcpflow` itself, the command that
 //! starts the roles and watches over them, is this crate's binary.
 
+pub mod beneath;
 pub mod channel;
+pub mod descendants;
 pub mod manifest;
 pub mod role;
 pub mod sandbox;
@@ -12,4 +14,4 @@ pub mod sandbox;
 mod sys;
 
 pub use manifest::Role;
-pub use sys::adopt;
+pub use sys::{adopt, duplicate};

@@ -13,6 +13,8 @@ pub enum Role {
     Reassembler,
     /// `tcpflow-writer`.
     Writer,
+    /// `tcpflow-runner`, which runs the user's own programs.
+    Runner,
 }
 
 impl Role {
@@ -23,17 +25,28 @@ impl Role {
             Self::CaptureLive | Self::CaptureFiles => "tcpflow-capture",
             Self::Reassembler => "tcpflow-reassembler",
             Self::Writer => "tcpflow-writer",
+            Self::Runner => "tcpflow-runner",
+        }
+    }
+
+    /// Whether it starts programs of the user's: these inherit what it is confined by, and could not work
+    /// without files, the network or processes.
+    #[must_use]
+    pub fn runs_programs(self) -> bool {
+        match self {
+            Self::Runner => true,
+            Self::CaptureLive | Self::CaptureFiles | Self::Reassembler | Self::Writer => false,
         }
     }
 }
 
 /// Control channel to `tcpflow` (every role).
 pub const CONTROL: RawFd = 3;
-/// Data channel from the role before (reassembler, writer).
+/// Data channel from the role before (reassembler, writer, runner).
 pub const DATA_IN: RawFd = 4;
 /// Data channel to the next role (capture, reassembler).
 pub const DATA_OUT: RawFd = 5;
-/// The output directory (writer).
+/// The output directory (writer; runner with a plugin).
 pub const OUTPUT: RawFd = 6;
 /// A report outside the output directory, where `-X` names one (writer).
 pub const REPORT: RawFd = 7;
@@ -41,3 +54,15 @@ pub const REPORT: RawFd = 7;
 pub const CONSOLE: RawFd = 8;
 /// The savefile that `-w` names (writer).
 pub const UNPROCESSED: RawFd = 9;
+/// Data channel to the runner (writer).
+pub const RUNNER: RawFd = 10;
+/// Data channel of a plugin's answers (from the runner to the writer).
+pub const ANSWERS: RawFd = 11;
+/// What `tcp_alert_fd` names (runner).
+pub const FLOW_ALERTS: RawFd = 12;
+/// What `http_alert_fd` names (runner).
+pub const BODY_ALERTS: RawFd = 13;
+/// Standard output, for what commands print (runner).
+pub const COMMAND_OUTPUT: RawFd = 14;
+/// Standard error, for the same (runner).
+pub const COMMAND_ERRORS: RawFd = 15;

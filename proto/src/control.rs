@@ -20,7 +20,8 @@ pub enum ToRole {
     Start(Vec<RoleState>),
     /// Say how far you are, and have the others say it (to the capture process only).
     Count,
-    /// End in order (to the capture process only).
+    /// End in order (to the capture process); begin nothing more, and the second time end what runs (to the
+    /// runner).
     Stop,
 }
 

@@ -11,6 +11,7 @@ pub mod flow;
 pub mod frame;
 pub mod limits;
 pub mod plan;
+pub mod runner;
 pub mod template;
 pub mod text;
 pub mod time;

@@ -30,6 +30,12 @@ pub const MAX_TEXT: usize = 4096;
 /// The longest path or expression on the command line (`PATH_MAX` and then some).
 pub const MAX_ARGUMENT: usize = 65_536;
 
+/// The longest path of a file beneath the output directory (`PATH_MAX`).
+pub const MAX_PATH: usize = 4096;
+
+/// The most text that a plugin may return for one flow.
+pub const MAX_RESULT: usize = 64 * 1024;
+
 /// Interfaces that one savefile may describe.
 pub const MAX_INTERFACES: u32 = 65_536;
 

@@ -13,6 +13,8 @@ pub enum Plan {
     Reassembler(ReassemblerPlan),
     /// For `tcpflow-writer`.
     Writer(WriterPlan),
+    /// For `tcpflow-runner`.
+    Runner(Box<RunnerPlan>),
 }
 
 /// How a role is to confine itself; the same for every role but for the identity.
@@ -240,6 +242,82 @@ pub struct WriterPlan {
     pub dump: bool,
     /// `-e wifiviz`: whether the report has wireless networks.
     pub networks: bool,
+    /// What the runner is told of, if there is one.
+    pub notify: Option<Box<Notify>>,
+}
+
+/// What the writer tells the runner.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notify {
+    /// Of flow files.
+    pub flows: Told,
+    /// Of HTTP bodies.
+    pub bodies: Told,
+    /// The plugin whose answer for each flow file belongs into the report.
+    pub plugin: Option<Plugin>,
+}
+
+/// What is told of one kind of file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// That it was made.
+    pub opened: bool,
+    /// That it is finished.
+    pub finished: bool,
+}
+
+/// `-e python`: a function of a Python module, as the user named them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plugin {
+    /// `py_path`: the directory of the module.
+    pub path: Text,
+    /// `py_module`.
+    pub module: Text,
+    /// `py_function`.
+    pub function: Text,
+}
+
+/// A variable of an environment: its name and its value.
+pub type Variable = (Vec<u8>, Vec<u8>);
+
+/// Plan of the runner.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunnerPlan {
+    /// Its confinement.
+    pub confinement: Confinement,
+    /// What stands before the names of files: the output directory as the user named it.
+    pub prefix: Vec<u8>,
+    /// `tcp_cmd`: for the shell.
+    pub flow_command: Option<String>,
+    /// `http_cmd`: for the shell.
+    pub body_command: Option<String>,
+    /// `cmd_timeout`: seconds that a command may take; 0: as long as it likes.
+    pub command_timeout: u64,
+    /// `tcp_alert_fd`: whether the manifest's descriptor for it is there.
+    pub flow_alerts: bool,
+    /// `http_alert_fd`: the same.
+    pub body_alerts: bool,
+    /// Whether what commands print is passed on.
+    pub pass_output: bool,
+    /// The environment of commands.
+    pub environment: Vec<Variable>,
+    /// `-e python`.
+    pub python: Option<PythonPlan>,
+}
+
+/// A plugin and its limits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PythonPlan {
+    /// The function.
+    pub plugin: Plugin,
+    /// `py_timeout`: seconds that a call may take.
+    pub timeout: u64,
+    /// `py_cpu`: seconds of computing that a call may take.
+    pub cpu: u64,
+    /// `py_memory`: bytes of address space.
+    pub memory: u64,
+    /// `py_max_bytes`: how much of a file it is given.
+    pub max_bytes: u64,
 }
 
 /// A digest of a flow file.

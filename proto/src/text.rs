@@ -14,11 +14,7 @@ impl Text {
     /// Takes `text`, cut at the last whole character within [`MAX_TEXT`] bytes.
     #[must_use]
     pub fn cut(text: &str) -> Self {
-        let mut end = text.len().min(MAX_TEXT);
-        while !text.is_char_boundary(end) {
-            end = end.saturating_sub(1);
-        }
-        Self(text.get(..end).unwrap_or_default().to_owned())
+        Self(within(text, MAX_TEXT).to_owned())
     }
 
     /// The text.
@@ -36,6 +32,16 @@ impl Text {
         }
         shown
     }
+}
+
+/// As many whole characters of `text` as fit into `limit` bytes.
+#[must_use]
+pub fn within(text: &str, limit: usize) -> &str {
+    let mut end = text.len().min(limit);
+    while !text.is_char_boundary(end) {
+        end = end.saturating_sub(1);
+    }
+    text.get(..end).unwrap_or_default()
 }
 
 impl TryFrom<String> for Text {

@@ -74,7 +74,7 @@ pub fn run(control: &Control) -> Result<Done, Error> {
 fn plan(control: &Control) -> Result<ReassemblerPlan, Error> {
     match control.plan()? {
         (Plan::Reassembler(plan), inputs) if inputs.is_empty() => Ok(plan),
-        (Plan::Reassembler(_) | Plan::Capture(_) | Plan::Writer(_), _) => {
+        (Plan::Reassembler(_) | Plan::Capture(_) | Plan::Writer(_) | Plan::Runner(_), _) => {
             Err(Breach::Forbidden("a plan that is not the reassembler's").into())
         }
     }

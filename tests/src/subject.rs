@@ -6,7 +6,8 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// The names of all executables of ours.
-pub const EXECUTABLES: [&str; 4] = ["tcpflow", "tcpflow-capture", "tcpflow-reassembler", "tcpflow-writer"];
+pub const EXECUTABLES: [&str; 5] =
+    ["tcpflow", "tcpflow-capture", "tcpflow-reassembler", "tcpflow-writer", "tcpflow-runner"];
 
 /// The program under test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,13 +3,10 @@
 use std::os::fd::OwnedFd;
 
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat2};
+use nix::fcntl::{AtFlags, OFlag};
 use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::{AccessFlags, faccessat};
-
-/// How often to ask again when the kernel was interrupted, or could not tell that a path stayed beneath
-/// because something was renamed meanwhile.
-const ATTEMPTS: usize = 64;
+use policy::beneath;
 
 /// The output directory.
 #[derive(Debug)]
@@ -49,7 +46,7 @@ impl Directory {
     /// Creates a file that did not exist, as tcpflow makes those of bodies: for its owner to write.
     pub fn create_body(&self, name: &str) -> Result<OwnedFd, Errno> {
         let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL;
-        beneath(&self.fd, name, flags, Mode::from_bits_truncate(0o644))
+        beneath::open(&self.fd, name, flags, Mode::from_bits_truncate(0o644))
     }
 
     /// Opens a file that this run created.
@@ -65,7 +62,7 @@ impl Directory {
     fn open(&self, name: &str, flags: OFlag) -> Result<OwnedFd, Errno> {
         let creates = flags.contains(OFlag::O_CREAT);
         let mode = if creates { Mode::from_bits_truncate(0o666) } else { Mode::empty() };
-        beneath(&self.fd, name, flags, mode)
+        beneath::open(&self.fd, name, flags, mode)
     }
 
     /// Makes the directories of `name`. mkdirat(2) would follow symbolic links in the middle of a path, so
@@ -74,7 +71,7 @@ impl Directory {
     fn make_parents(&self, name: &str) -> Result<(), Errno> {
         for (end, _) in name.match_indices('/') {
             let path = name.get(..end).unwrap_or_default();
-            match beneath(&self.fd, path, OFlag::O_PATH | OFlag::O_DIRECTORY, Mode::empty()) {
+            match beneath::open(&self.fd, path, OFlag::O_PATH | OFlag::O_DIRECTORY, Mode::empty()) {
                 Ok(_) => {}
                 Err(Errno::ENOENT) => match mkdirat(&self.fd, path, Mode::from_bits_truncate(0o777)) {
                     Ok(()) | Err(Errno::EEXIST) => {}
@@ -85,21 +82,6 @@ impl Directory {
         }
         Ok(())
     }
-}
-
-/// Opens `path` beneath `directory`, without a symbolic link anywhere in it.
-fn beneath(directory: &OwnedFd, path: &str, flags: OFlag, mode: Mode) -> Result<OwnedFd, Errno> {
-    let stay =
-        ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_NO_MAGICLINKS;
-    let how = OpenHow::new().flags(flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC).mode(mode).resolve(stay);
-    let mut result = Err(Errno::EAGAIN);
-    for _ in 0..ATTEMPTS {
-        result = openat2(directory, path, how);
-        if !matches!(result, Err(Errno::EINTR | Errno::EAGAIN)) {
-            break;
-        }
-    }
-    result
 }
 
 #[cfg(test)]

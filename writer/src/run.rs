@@ -9,13 +9,14 @@ use policy::manifest::{CONSOLE, DATA_IN, OUTPUT, REPORT, UNPROCESSED};
 use policy::role::{Control, Done};
 use policy::{Role, sandbox};
 use proto::flow::FromReassembler;
-use proto::plan::{Plan, ReportPlace, ReportPlan, WriterPlan};
+use proto::plan::{Plan, ReportPlace, WriterPlan};
 use proto::template::Template;
 
 use crate::console::Console;
 use crate::directory::Directory;
 use crate::error::Error;
 use crate::report::{self, Report, Run};
+use crate::runner::Runner;
 use crate::session::Session;
 use crate::store::Store;
 use crate::table::Table;
@@ -27,7 +28,8 @@ pub fn run(control: &Control) -> Result<Done, Error> {
     let begun = Instant::now();
     let mut batches = Receiver::<FromReassembler>::adopt(DATA_IN)?;
     let directory = Directory::new(adopt(OUTPUT)?);
-    let prepared = Prepared::new(plan.report.as_ref())?;
+    let prepared = Prepared::new(&plan)?;
+    let runner = Runner::adopt(plan.notify.as_deref())?;
     let unprocessed = plan.unprocessed.then(|| adopt(UNPROCESSED).map(Unprocessed::new)).transpose()?;
     let template = Template::parse(&plan.template).map_err(|e| Error::Template(plan.template.clone(), e))?;
     let console = match plan.console {
@@ -42,6 +44,7 @@ pub fn run(control: &Control) -> Result<Done, Error> {
     let report = begin_report(&plan, &store, prepared)?;
     let mut session = Session::new(&plan, table, store, control)
         .with_report(report)
+        .with_runner(runner)
         .with_console(console)
         .with_unprocessed(unprocessed)
         .with_warning(plan.warn_of_many_files);
@@ -61,9 +64,9 @@ struct Prepared {
 }
 
 impl Prepared {
-    fn new(plan: Option<&ReportPlan>) -> Result<Option<Self>, Error> {
-        let Some(plan) = plan else { return Ok(None) };
-        let elsewhere = match plan.place {
+    fn new(plan: &WriterPlan) -> Result<Option<Self>, Error> {
+        let Some(report) = &plan.report else { return Ok(None) };
+        let elsewhere = match report.place {
             ReportPlace::Inside(_) => None,
             ReportPlace::Descriptor => {
                 let file = adopt(REPORT)?;
@@ -71,7 +74,8 @@ impl Prepared {
                 Some((file, flags & libc::O_APPEND != 0))
             }
         };
-        Ok(Some(Self { head: report::head(plan), elsewhere }))
+        let results = plan.notify.as_ref().is_some_and(|notify| notify.plugin.is_some());
+        Ok(Some(Self { head: report::head(report, results), elsewhere }))
     }
 }
 
@@ -96,7 +100,9 @@ fn begin_report(
     };
     opened
         .and_then(|(file, appending)| Report::begin(file, appending, prepared.head, &plan.output))
-        .map(Some)
+        .map(|begun| {
+            Some(begun.with_results_of(plan.notify.as_ref().and_then(|notify| notify.plugin.clone())))
+        })
         .map_err(|errno| Error::Report { name, errno })
 }
 

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod packets;
+mod programs;
 
 use policy::channel::Receiver;
 use policy::role::{Control, Done};
@@ -13,13 +14,16 @@ use proto::flow::{FlowClose, FlowEnding, FlowId, FromReassembler, Medium, Span, 
 use proto::frame::Ending;
 use proto::limits::BATCH_PAYLOAD;
 use proto::plan::WriterPlan;
+use proto::runner;
 
 use crate::batch::Pending;
 use crate::chart::Charts;
 use crate::console::Console;
 use crate::error::Error;
+use crate::held::{Ended, Held};
 use crate::open_files::{FileId, Kind};
 use crate::report::{Networks, Report, Run};
+use crate::runner::Runner;
 use crate::store::Store;
 use crate::table::Table;
 use crate::unprocessed::{OTHER_LINK, Unprocessed};
@@ -38,6 +42,8 @@ pub struct Session<'a> {
     table: Table,
     store: Store,
     report: Option<Report>,
+    held: Held,
+    runner: Option<Runner>,
     console: Option<Console>,
     /// Where frames go that were not processed.
     unprocessed: Option<Unprocessed>,
@@ -62,6 +68,8 @@ impl<'a> Session<'a> {
             table,
             store,
             report: None,
+            held: Held::default(),
+            runner: None,
             console: None,
             unprocessed: None,
             medium: None,
@@ -99,6 +107,7 @@ impl<'a> Session<'a> {
     pub fn receive_all(&mut self, batches: &mut Receiver<FromReassembler>) -> Result<(), Error> {
         while let Some(batch) = batches.receive()? {
             let payload = self.batch(batch)?;
+            self.settle_with_runner()?;
             if let Some(report) = &mut self.report {
                 report.settle(payload < FULL);
             }
@@ -178,7 +187,7 @@ impl<'a> Session<'a> {
             FromReassembler::BodyBytes { flow, .. } => self.body_bytes(flow, bytes, pending),
             FromReassembler::BodyHole { flow, length } => self.body_hole(flow, length),
             FromReassembler::BodyClose { flow, ending } => self.body_close(flow, ending, pending),
-            FromReassembler::Close(close) => self.close(&close, pending),
+            FromReassembler::Close(close) => self.close(*close, pending),
             FromReassembler::Traffic(traffic) => self.charts()?.traffic(traffic),
             FromReassembler::Share(share) => {
                 if !self.dump {
@@ -212,7 +221,11 @@ impl<'a> Session<'a> {
 
     fn data<'b>(&mut self, span: &Span, bytes: &'b [u8], pending: &mut Pending<'b>) -> Result<(), Breach> {
         let flow = self.table.get(span.flow)?;
+        let was_named = flow.name.is_some();
         let admitted = self.store.admit(flow, span);
+        if let (false, Some(name), Some(runner)) = (was_named, &flow.name, &mut self.runner) {
+            runner.opened(runner::Kind::Flow, name);
+        }
         let Some(bytes) = bytes.get(..admitted).filter(|bytes| !bytes.is_empty()) else { return Ok(()) };
         let file = FileId { flow: span.flow, kind: Kind::Flow };
         if let Some(before) = pending.add(file, span.offset, bytes) {
@@ -237,7 +250,7 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    fn close(&mut self, close: &FlowClose, pending: &mut Pending<'_>) -> Result<(), Breach> {
+    fn close(&mut self, close: FlowClose, pending: &mut Pending<'_>) -> Result<(), Breach> {
         if i64::try_from(close.size).is_err() {
             return Err(Breach::Forbidden("flow longer than any file"));
         }
@@ -251,10 +264,7 @@ impl<'a> Session<'a> {
         }
         let mut flow = self.table.close(close.flow)?;
         let digests = self.store.finish(&mut flow, close.size);
-        if let Some(report) = &mut self.report {
-            report.flow(&flow, Some(close), &digests);
-        }
-        self.store.forget_bodies(&mut flow);
+        self.ended(Ended { flow, close: Some(close), digests });
         Ok(())
     }
 
@@ -319,12 +329,12 @@ impl<'a> Session<'a> {
         run.open_files_at_end = self.open_files_at_end.unwrap_or_else(|| self.store.open_files());
         for mut flow in self.table.drain() {
             let size = flow.stream_length;
-            self.store.close_body(&mut flow, BodyEnding::Cut);
+            // Nobody is told of a body that broke off with the run.
+            let _ = self.store.close_body(&mut flow, BodyEnding::Cut);
             let digests = self.store.finish(&mut flow, size);
-            if let Some(report) = &mut self.report {
-                report.flow(&flow, None, &digests);
-            }
+            self.ended(Ended { flow, close: None, digests });
         }
+        let ended = ended.and(self.conclude_with_runner());
         self.tell();
         self.warn();
         let reason = ended.as_ref().err().map(ToString::to_string);

@@ -1,16 +1,17 @@
 //! Starts the roles: exec, an empty environment, the descriptors of the manifest and no others, a plan.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use command_fds::{CommandFdExt, FdMapping};
-use nix::sys::socket::sockopt::{SndBuf, SndBufForce};
+use nix::sys::socket::sockopt::{ReceiveTimeout, SndBuf, SndBufForce};
 use nix::sys::socket::{
     AddressFamily, Shutdown, SockFlag, SockType, getsockopt, setsockopt, shutdown, socketpair,
 };
-use policy::{Role, manifest};
+use nix::sys::time::TimeVal;
+use policy::{Role, descendants, manifest};
 use proto::control::{RoleState, Savefile, ToRole};
 use proto::limits::MAX_DATAGRAM;
 use proto::plan::Plan;
@@ -19,8 +20,9 @@ use super::error::Error;
 use super::identity::Identities;
 use super::output::Places;
 use super::process::Process;
+use super::programs::Descriptors;
 use super::settings::{Input, Settings};
-use super::{plans, sys};
+use super::{plans, programs, sys};
 
 /// What a data channel may hold, in bytes: a few batches, so that neither end waits for each one.
 const SEND_BUFFER: usize = 4 << 20;
@@ -36,10 +38,28 @@ const PLACES: [&str; 3] = [".", "../libexec/tcpflow", "../lib/tcpflow"];
 pub struct Roles {
     /// The processes.
     pub processes: Vec<Process>,
+    /// After the processes: what a runner that died has left.
+    #[expect(dead_code, reason = "it is there to be dropped")]
+    leftovers: Option<Leftovers>,
+}
+
+/// Programs of the user's that outlive the runner become children of this process, and are ended last.
+#[derive(Debug)]
+struct Leftovers;
+
+impl Drop for Leftovers {
+    fn drop(&mut self) {
+        descendants::end_all();
+    }
 }
 
 /// Starts all roles of a run and sends them their plans.
-pub fn start(settings: &Settings, identities: &Identities, places: Places) -> Result<Roles, Error> {
+pub fn start(
+    settings: &Settings,
+    identities: &Identities,
+    places: Places,
+    inherited: Descriptors,
+) -> Result<Roles, Error> {
     let (capture_out, reassembler_in) = data_channel()?;
     let (reassembler_out, writer_in) = data_channel()?;
     let (role, inputs) = match &settings.input {
@@ -48,17 +68,59 @@ pub fn start(settings: &Settings, identities: &Identities, places: Places) -> Re
     };
     let plan = |role| plans::of(role, settings, identities, &places);
     let (capture_plan, reassembler_plan, writer_plan) =
-        (plan(role), plan(Role::Reassembler), plan(Role::Writer));
+        (plan(role)?, plan(Role::Reassembler)?, plan(Role::Writer)?);
     // Capture first: it takes longest to get ready, with libpcap to load and filters to compile.
     let capture = begin(role, vec![(capture_out, manifest::DATA_OUT)], inputs, capture_plan)?;
     let between = vec![(reassembler_in, manifest::DATA_IN), (reassembler_out, manifest::DATA_OUT)];
     let reassembler = begin(Role::Reassembler, between, &[], reassembler_plan)?;
-    let mut last = vec![(writer_in, manifest::DATA_IN), (places.directory, manifest::OUTPUT)];
+    let mut last = vec![(writer_in, manifest::DATA_IN)];
+    let mut beyond = None;
+    if settings.programs.any() {
+        let (writers, runners) = to_the_runner(settings, &places, inherited)?;
+        last.extend(writers);
+        beyond = Some((runners, plan(Role::Runner)?));
+    }
+    last.push((places.directory, manifest::OUTPUT));
     last.extend(places.report.map(|file| (OwnedFd::from(file), manifest::REPORT)));
     last.extend(places.unprocessed.map(|file| (OwnedFd::from(file), manifest::UNPROCESSED)));
     last.extend(places.console.map(|stdout| (stdout, manifest::CONSOLE)));
     let writer = begin(Role::Writer, last, &[], writer_plan)?;
-    Ok(Roles { processes: vec![capture, reassembler, writer] })
+    let mut processes = vec![capture, reassembler, writer];
+    let mut leftovers = None;
+    if let Some((runners, plan)) = beyond {
+        descendants::adopt_orphans().map_err(|e| Error::Told(format!("prctl: {e}")))?;
+        leftovers = Some(Leftovers);
+        processes.push(begin(Role::Runner, runners, &[], plan)?);
+    }
+    Ok(Roles { processes, leftovers })
+}
+
+/// Descriptors with their numbers in the process that they are for.
+type Mapped = Vec<(OwnedFd, RawFd)>;
+
+/// What lies between writer and runner: the writer's descriptors, and the runner's.
+fn to_the_runner(
+    settings: &Settings,
+    places: &Places,
+    inherited: Descriptors,
+) -> Result<(Mapped, Mapped), Error> {
+    let failed = |e: std::io::Error| Error::Told(format!("descriptors of the runner: {e}"));
+    let (sender, receiver) = data_channel()?;
+    let output = programs::passes_output(settings, places);
+    let mut runners = inherited.for_the_runner(output).map_err(failed)?;
+    runners.push((receiver, manifest::DATA_IN));
+    let mut writers = vec![(sender, manifest::RUNNER)];
+    if settings.programs.python.is_some() {
+        let (answers, receiver) = data_channel()?;
+        if let Some(patience) = programs::patience(&settings.programs) {
+            let seconds = i64::try_from(patience.as_secs()).unwrap_or(i64::MAX);
+            setsockopt(&receiver, ReceiveTimeout, &TimeVal::new(seconds, 0)).map_err(|e| failed(e.into()))?;
+        }
+        writers.push((receiver, manifest::ANSWERS));
+        runners.push((answers, manifest::DATA_OUT));
+        runners.push((places.directory.try_clone().map_err(failed)?, manifest::OUTPUT));
+    }
+    Ok((writers, runners))
 }
 
 impl Roles {
@@ -82,9 +144,16 @@ impl Roles {
         }
     }
 
-    /// Tells the capture process to end in order.
+    /// Tells the capture process to end in order, and the runner to begin nothing more.
     pub fn stop(&self) -> Result<(), Error> {
-        self.tell_capture(&ToRole::Stop)
+        self.tell_capture(&ToRole::Stop)?;
+        self.hurry()
+    }
+
+    /// Tells the runner to stop; what runs it leaves a while at the first word, and none at the second.
+    pub fn hurry(&self) -> Result<(), Error> {
+        let runner = self.processes.iter().find(|process| process.role.runs_programs());
+        runner.map_or(Ok(()), |runner| runner.tell(&ToRole::Stop))
     }
 
     /// Asks how far all are; each answers over its own channel.

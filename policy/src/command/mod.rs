@@ -1,4 +1,4 @@
-//! The command: from a command line to three confined processes, and to an exit status.
+//! The command: from a command line to confined processes, and to an exit status.
 
 mod attest;
 mod cli;
@@ -10,6 +10,7 @@ mod launch;
 mod output;
 mod plans;
 mod process;
+mod programs;
 mod progress;
 mod settings;
 mod signals;
@@ -58,12 +59,13 @@ fn follow(settings: &Settings) -> Result<(), Error> {
         tell::line(remark);
     }
     sys::close_on_exec_from_3().map_err(Error::Descriptors)?;
+    let inherited = programs::Descriptors::inherited(&settings.programs)?;
     let (ends, asks) = (Signals::that_end()?, Signals::that_ask()?);
     let identities = identity::Identities::of(settings)?;
     let places = output::prepare(settings, &identities)?;
     tell::at(Level::Detail, concat!("TCPFLOW version ", env!("CARGO_PKG_VERSION")), settings);
     let writer = places.writer;
-    let mut roles = launch::start(settings, &identities, places)?;
+    let mut roles = launch::start(settings, &identities, places, inherited)?;
     let begun = begin(&mut roles, settings, &identities, writer);
     if let Err(error) = begun {
         roles.dismiss();

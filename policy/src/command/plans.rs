@@ -11,8 +11,10 @@ use proto::plan::{
 use proto::text::Text;
 use proto::time::Timestamp;
 
+use super::error::Error;
 use super::identity::Identities;
 use super::output::{Places, name_in_report};
+use super::programs;
 use super::progress;
 use super::settings::{Input, Settings};
 
@@ -32,12 +34,13 @@ const PATIENCE: u32 = 1;
 const ADDRESS_SPACE: u64 = 2048;
 
 /// The plan of `role`.
-pub fn of(role: Role, settings: &Settings, identities: &Identities, places: &Places) -> Plan {
-    match role {
+pub fn of(role: Role, settings: &Settings, identities: &Identities, places: &Places) -> Result<Plan, Error> {
+    Ok(match role {
         Role::CaptureLive | Role::CaptureFiles => Plan::Capture(capture(settings, identities)),
         Role::Reassembler => Plan::Reassembler(reassembler(settings, identities)),
         Role::Writer => Plan::Writer(writer(settings, places)),
-    }
+        Role::Runner => Plan::Runner(Box::new(programs::plan(settings, places)?)),
+    })
 }
 
 fn confinement(settings: &Settings, identity: Option<Identity>, limits: Limits) -> Confinement {
@@ -126,6 +129,7 @@ fn writer(settings: &Settings, places: &Places) -> WriterPlan {
         charts: settings.charts.is_some(),
         dump: settings.charts.is_some_and(|charts| charts.dump),
         networks: settings.networks.is_some(),
+        notify: programs::notify(&settings.programs).map(Box::new),
     }
 }
 

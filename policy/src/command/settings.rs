@@ -1,10 +1,12 @@
 //! What the user asked for, checked.
 
+use std::os::fd::RawFd;
 use std::path::PathBuf;
 
 use proto::control::Savefile;
 use proto::plan::{
-    ChartPlan, ConsolePlan, Digest, HttpPlan, NetworkPlan, Order, Overlap, SandboxMode, Separation,
+    ChartPlan, ConsolePlan, Digest, HttpPlan, NetworkPlan, Order, Overlap, PythonPlan, SandboxMode,
+    Separation,
 };
 
 /// A run as the command line asks for it.
@@ -76,12 +78,48 @@ pub struct Settings {
     pub sandbox: SandboxMode,
     /// `--sandbox-report`.
     pub sandbox_report: bool,
+    /// What the runner runs.
+    pub programs: Programs,
     /// The command line as it was, for the report.
     pub command_line: String,
     /// `-e netviz`: whether a page of charts is made, and how the traffic is counted for it.
     pub charts: Option<ChartPlan>,
     /// `-e wifiviz`: whether wireless networks are told of.
     pub networks: Option<NetworkPlan>,
+}
+
+/// The user's own programs, and who is told of files.
+#[derive(Debug, Clone, Default)]
+pub struct Programs {
+    /// `-S tcp_cmd`: for the shell.
+    pub flow_command: Option<String>,
+    /// `-S http_cmd`: for the shell.
+    pub body_command: Option<String>,
+    /// `-S cmd_timeout`: seconds that a command may take; 0: as long as it likes.
+    pub command_timeout: u64,
+    /// `-S tcp_alert_fd`: an inherited descriptor.
+    pub flow_alerts: Option<RawFd>,
+    /// `-S http_alert_fd`: the same.
+    pub body_alerts: Option<RawFd>,
+    /// `-e python`.
+    pub python: Option<PythonPlan>,
+}
+
+impl Programs {
+    /// Whether there is anything for the runner to do.
+    pub fn any(&self) -> bool {
+        self.of_flows() || self.of_bodies()
+    }
+
+    /// Whether any of it is about flow files.
+    pub fn of_flows(&self) -> bool {
+        self.flow_command.is_some() || self.flow_alerts.is_some() || self.python.is_some()
+    }
+
+    /// Whether any of it is about HTTP bodies.
+    pub fn of_bodies(&self) -> bool {
+        self.body_command.is_some() || self.body_alerts.is_some()
+    }
 }
 
 /// Where packets come from.

@@ -192,7 +192,8 @@ impl Watch<'_> {
         if self.deadline.is_none() {
             self.deadline = Instant::now().checked_add(GRACE);
         }
-        self.stop()
+        self.stop()?;
+        self.roles.hurry()
     }
 
     /// Sees every process gone, tells what went wrong, and says whether all went well.

@@ -9,7 +9,8 @@ use super::settings::Settings;
 
 /// A line to standard error. If that is gone there is no one to tell.
 pub fn line(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{}", Text::cut(text).escaped());
+    // In one piece: programs of the user's may write there too.
+    let _ = std::io::stderr().write_all(format!("{}\n", Text::cut(text).escaped()).as_bytes());
 }
 
 /// An answer to standard output.

@@ -18,7 +18,7 @@ pub fn stand_in_output(role: Role) -> Result<(), String> {
             let directory = sys::duplicate(OUTPUT).map_err(|e| e.to_string())?;
             fchdir(directory).map_err(|e| e.to_string())?;
         }
-        Role::CaptureLive | Role::CaptureFiles | Role::Reassembler => {
+        Role::CaptureLive | Role::CaptureFiles | Role::Reassembler | Role::Runner => {
             chdir("/").map_err(|e| e.to_string())?;
         }
     }
@@ -36,10 +36,12 @@ pub fn replace_root(role: Role) -> Result<String, String> {
         .or_else(|e| if e == Errno::EINVAL { Ok(()) } else { Err(format!("private mounts: {e}")) })?;
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     let place = match role {
-        Role::CaptureLive | Role::CaptureFiles | Role::Reassembler => mount_somewhere(|place| {
-            let flags = flags | MsFlags::MS_RDONLY;
-            mount(Some("none"), place, Some("tmpfs"), flags, Some("size=4k,nr_inodes=1,mode=0555"))
-        })?,
+        Role::CaptureLive | Role::CaptureFiles | Role::Reassembler | Role::Runner => {
+            mount_somewhere(|place| {
+                let flags = flags | MsFlags::MS_RDONLY;
+                mount(Some("none"), place, Some("tmpfs"), flags, Some("size=4k,nr_inodes=1,mode=0555"))
+            })?
+        }
         Role::Writer => {
             let tree =
                 sys::clone_working_directory().map_err(|e| format!("bind of the output directory: {e}"))?;

@@ -10,7 +10,7 @@ use crate::manifest::{OUTPUT, Role};
 use crate::sys;
 
 /// The newest ABI whose rights are asked for; an older kernel gives what it has.
-const NEWEST: ABI = ABI::V7;
+pub(super) const NEWEST: ABI = ABI::V7;
 
 /// Restricts this process for good.
 pub fn restrict(role: Role) -> Result<String, String> {
@@ -26,7 +26,7 @@ pub fn restrict(role: Role) -> Result<String, String> {
             let directory = sys::duplicate(OUTPUT).map_err(|e| e.to_string())?;
             created.add_rule(PathBeneath::new(directory, writer_rights())).map_err(|e| e.to_string())?
         }
-        Role::CaptureLive | Role::CaptureFiles | Role::Reassembler => created,
+        Role::CaptureLive | Role::CaptureFiles | Role::Reassembler | Role::Runner => created,
     };
     let status = created.restrict_self().map_err(|e| e.to_string())?;
     match (status.ruleset, status.landlock) {

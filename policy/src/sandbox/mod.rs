@@ -5,6 +5,7 @@ mod filesystem;
 mod landlock;
 mod limits;
 mod namespaces;
+pub mod plugin;
 mod privileges;
 mod seccomp;
 
@@ -41,13 +42,17 @@ impl Error {
 /// Gives up everything that `role` does not need, for good. Must be called while the process has one
 /// thread (capabilities are per thread); descriptors that are open stay open.
 ///
+/// A role that runs programs keeps the namespaces and files of its user, and only gives up privileges and the
+/// calls of its list: the programs inherit whatever it is confined by.
+///
 /// `packet` is the packet socket of a live capture, which its system-call policy names.
 pub fn enter(role: Role, confinement: &Confinement, packet: Option<RawFd>) -> Result<Vec<Layer>, Error> {
     let parent = nix::unistd::getppid();
     let mut entered = Entered { mode: confinement.mode, layers: Vec::new() };
     // Everything that names a path is done before the paths are gone.
     let null = privileges::null_device().map_err(|e| Error::layer("/dev/null", e))?;
-    if confinement.mode != SandboxMode::Off {
+    let enclosed = confinement.mode != SandboxMode::Off && !role.runs_programs();
+    if enclosed {
         filesystem::stand_in_output(role).map_err(|e| Error::layer("output directory", e))?;
         let unshared = entered.optional("namespaces", namespaces::unshare(confinement.identity))?;
         if unshared {
@@ -56,16 +61,18 @@ pub fn enter(role: Role, confinement: &Confinement, packet: Option<RawFd>) -> Re
         }
     }
     entered.privilege("privileges", privileges::drop_to(confinement.identity))?;
-    entered.privilege("parent death signal", privileges::tie_to(parent))?;
+    entered.privilege("parent death signal", privileges::tie_to(parent, role))?;
     entered.privilege("no core, no tracer", privileges::hide())?;
     entered.privilege("silent standard error", privileges::silence(null))?;
     if confinement.mode != SandboxMode::Off {
         entered.required("no_new_privs", privileges::no_new_privs())?;
-        entered
-            .optional("memory-deny-write-execute", sys::deny_write_execute().map_err(|e| e.to_string()))?;
-        entered.required("landlock", landlock::restrict(role))?;
+        if enclosed {
+            let denied = sys::deny_write_execute().map_err(|e| e.to_string());
+            entered.optional("memory-deny-write-execute", denied)?;
+            entered.required("landlock", landlock::restrict(role))?;
+        }
         // After the last descriptor was opened: the limit on those may be none at all.
-        entered.required("resource limits", limits::set(confinement.limits))?;
+        entered.required("resource limits", limits::set(role, confinement.limits))?;
         entered.required("seccomp", seccomp::load(role, packet))?;
     }
     Ok(entered.layers)

@@ -8,6 +8,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::{Gid, Pid, Uid, getppid, setgroups, setresgid, setresuid};
 use proto::plan::Identity;
 
+use crate::manifest::Role;
 use crate::sys;
 
 /// Becomes `identity`, if any, and gives up every capability in every set.
@@ -51,9 +52,12 @@ fn lock_securebits_and_bounding_set() -> Result<bool, String> {
 /// Ties this process to its parent: it is killed when the parent ends, however that comes about.
 ///
 /// After the change of user, which clears the setting. A parent that ended before is seen by its number.
-pub fn tie_to(parent: Pid) -> Result<String, String> {
-    prctl::set_pdeathsig(Signal::SIGKILL).map_err(|e| e.to_string())?;
-    if getppid() == parent { Ok("SIGKILL".into()) } else { Err("tcpflow is gone already".into()) }
+///
+/// One that runs programs is told by a signal that it can handle, for it has those to end first.
+pub fn tie_to(parent: Pid, role: Role) -> Result<String, String> {
+    let signal = if role.runs_programs() { Signal::SIGTERM } else { Signal::SIGKILL };
+    prctl::set_pdeathsig(signal).map_err(|e| e.to_string())?;
+    if getppid() == parent { Ok(signal.to_string()) } else { Err("tcpflow is gone already".into()) }
 }
 
 /// Lets no one of the same user trace this process or read its memory, and leaves no core.

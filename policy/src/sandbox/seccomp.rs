@@ -1,6 +1,7 @@
 //! System calls: the role's list, compiled to BPF when this crate was built (`build.rs`).
 //!
-//! One list serves debug and release builds, and its default kills the process.
+//! One list serves debug and release builds. Its default kills the process, except where programs of the
+//! user's inherit it: the runner's list names what they are refused.
 
 use std::os::fd::RawFd;
 
@@ -15,6 +16,8 @@ const CAPTURE_LIVE: &[Instruction] = include!(concat!(env!("OUT_DIR"), "/capture
 const CAPTURE_FILES: &[Instruction] = include!(concat!(env!("OUT_DIR"), "/capture-files.rs"));
 const REASSEMBLER: &[Instruction] = include!(concat!(env!("OUT_DIR"), "/reassembler.rs"));
 const WRITER: &[Instruction] = include!(concat!(env!("OUT_DIR"), "/writer.rs"));
+const RUNNER: &[Instruction] = include!(concat!(env!("OUT_DIR"), "/runner.rs"));
+const PYTHON: &[Instruction] = include!(concat!(env!("OUT_DIR"), "/python.rs"));
 
 /// Stands in a list for the packet socket, whose number libpcap chooses.
 const PACKET_SLOT: u32 = 0x7fff_fd01;
@@ -23,7 +26,8 @@ const PACKET_SLOT: u32 = 0x7fff_fd01;
 pub fn load(role: Role, packet: Option<RawFd>) -> Result<String, String> {
     let program = program(role, packet)?;
     seccompiler::apply_filter(&program).map_err(|e| e.to_string())?;
-    Ok(format!("{} instructions, default: kill", program.len()))
+    let default = if role.runs_programs() { "allow, for the programs' sake" } else { "kill" };
+    Ok(format!("{} instructions, default: {default}", program.len()))
 }
 
 fn program(role: Role, packet: Option<RawFd>) -> Result<Vec<sock_filter>, String> {
@@ -32,7 +36,17 @@ fn program(role: Role, packet: Option<RawFd>) -> Result<Vec<sock_filter>, String
         Role::CaptureFiles => CAPTURE_FILES,
         Role::Reassembler => REASSEMBLER,
         Role::Writer => WRITER,
+        Role::Runner => RUNNER,
     };
+    fill(list, packet)
+}
+
+/// The list of a plugin's process.
+pub fn python() -> Result<Vec<sock_filter>, String> {
+    fill(PYTHON, None)
+}
+
+fn fill(list: &[Instruction], packet: Option<RawFd>) -> Result<Vec<sock_filter>, String> {
     let packet = packet.map(u32::try_from).transpose().map_err(|_| "packet socket is not open")?;
     let fill = |k: u32| match (k, packet) {
         (PACKET_SLOT, Some(number)) => Ok(number),
@@ -56,7 +70,7 @@ mod tests {
 
     #[test]
     fn only_live_capture_names_a_packet_socket() {
-        for role in [Role::CaptureFiles, Role::Reassembler, Role::Writer] {
+        for role in [Role::CaptureFiles, Role::Reassembler, Role::Writer, Role::Runner] {
             assert!(program(role, None).is_ok(), "{role:?}");
         }
     }

@@ -7,6 +7,7 @@ use proto::batch::Incoming;
 use proto::control::{FromRole, ToRole, decode};
 use proto::flow::FromReassembler;
 use proto::frame::FromCapture;
+use proto::runner::{Answer, ToRunner};
 use proto::template::Template;
 
 fn read<M: Message>(datagram: &[u8]) {
@@ -21,11 +22,13 @@ fn read<M: Message>(datagram: &[u8]) {
 
 fuzz_target!(|input: &[u8]| {
     let Some((kind, rest)) = input.split_first() else { return };
-    match kind % 5 {
+    match kind % 7 {
         0 => read::<FromCapture>(rest),
         1 => read::<FromReassembler>(rest),
         2 => drop(decode::<ToRole>(rest)),
         3 => drop(decode::<FromRole>(rest)),
+        5 => read::<ToRunner>(rest),
+        6 => read::<Answer>(rest),
         _ => drop(std::str::from_utf8(rest).map(Template::parse)),
     }
 });

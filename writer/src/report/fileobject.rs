@@ -4,15 +4,19 @@
 use std::net::IpAddr;
 
 use proto::flow::{FlowClose, FlowEnding, Missing, MissingRun};
+use proto::plan::Plugin;
+use proto::runner::Outcome;
 
 use super::bodies::byte_runs;
 use super::xml::Xml;
-use crate::digest::Named;
 use crate::flow::Flow;
+use crate::held::Ended;
 use crate::name::{iso8601, mac};
+use crate::runner::Answered;
 
-/// A `<fileobject>`. Without `close` the run broke off before the flow's end.
-pub fn fileobject(prefix: &str, flow: &Flow, close: Option<&FlowClose>, digests: &[Named]) -> Vec<u8> {
+/// A `<fileobject>`, with a plugin's answer where there is one.
+pub fn fileobject(prefix: &str, ended: &Ended, result: Option<(&Plugin, &Answered)>) -> Vec<u8> {
+    let (flow, close) = (&ended.flow, ended.close.as_ref());
     let mut xml = Xml::new(2);
     xml.start("fileobject", &[]);
     if let Some(name) = &flow.name {
@@ -33,14 +37,40 @@ pub fn fileobject(prefix: &str, flow: &Flow, close: Option<&FlowClose>, digests:
     if let Some(close) = close {
         missing_runs(&mut xml, &close.missing_runs);
     }
-    for (name, digest) in digests {
+    for (name, digest) in &ended.digests {
         xml.element_with("hashdigest", &[("type", name)], digest);
     }
     if let Some(bodies) = &flow.bodies {
         byte_runs(&mut xml, (prefix, flow.name.as_deref().unwrap_or_default()), bodies);
     }
+    if let Some((plugin, answered)) = result {
+        plugin_result(&mut xml, plugin, answered);
+    }
     xml.end("fileobject");
     xml.into_bytes()
+}
+
+/// What the plugin returned, or why it did not.
+fn plugin_result(xml: &mut Xml, plugin: &Plugin, answered: &Answered) {
+    let mut attributes = vec![
+        ("scanner", "python".to_owned()),
+        ("path", plugin.path.to_string()),
+        ("module", plugin.module.to_string()),
+        ("function", plugin.function.to_string()),
+    ];
+    attributes.extend(answered.given.map(|bytes| ("given", bytes.to_string())));
+    let text = match answered.outcome {
+        Outcome::Nothing => return,
+        Outcome::Text { cut } => {
+            attributes.extend(cut.then(|| ("truncated", "yes".to_owned())));
+            answered.text.as_str()
+        }
+        Outcome::Failed => {
+            attributes.push(("failed", answered.text.clone()));
+            ""
+        }
+    };
+    xml.element_with("tcpflow:result", &borrowed(&attributes), text);
 }
 
 type Attributes = Vec<(&'static str, String)>;

@@ -14,11 +14,16 @@ const NAMESPACES: [(&str, &str); 3] = [
     ("xmlns:dc", "http://purl.org/dc/elements/1.1/"),
 ];
 
-/// Everything up to the first `<fileobject>`. Asks the kernel for its name: to be made before confinement.
-pub fn head(plan: &ReportPlan) -> Vec<u8> {
+/// The namespace of `<tcpflow:result>`.
+const RESULTS: (&str, &str) = ("xmlns:tcpflow", "http://afflib.org/tcpflow/");
+
+/// Everything up to the first `<fileobject>`; `results` if a plugin's may stand in these. Asks the kernel for its name: to be made before confinement.
+pub fn head(plan: &ReportPlan, results: bool) -> Vec<u8> {
     let mut xml = Xml::new(0);
     xml.declaration();
-    xml.start("dfxml", &[("xmloutputversion", "1.0")]);
+    let mut root = vec![("xmloutputversion", "1.0")];
+    root.extend(results.then_some(RESULTS));
+    xml.start("dfxml", &root);
     let mut metadata = "metadata".to_owned();
     push_attributes(&mut metadata, &NAMESPACES, " \n  ");
     xml.start_raw(&metadata, "metadata".len());

@@ -11,11 +11,12 @@ mod xml;
 use std::os::fd::OwnedFd;
 
 use nix::errno::Errno;
-use proto::flow::{FlowClose, Totals};
+use proto::flow::Totals;
+use proto::plan::Plugin;
 
-use crate::digest::Named;
-use crate::flow::Flow;
+use crate::held::Ended;
 use crate::name::prefix;
+use crate::runner::Answered;
 use crate::sums::Sums;
 pub use head::head;
 pub use networks::Networks;
@@ -30,6 +31,8 @@ pub struct Report {
     sink: Sink,
     /// What goes before the names of flow files.
     prefix: String,
+    /// Whose answers are put with the flows.
+    plugin: Option<Plugin>,
 }
 
 impl Report {
@@ -37,12 +40,18 @@ impl Report {
     pub fn begin(file: OwnedFd, appending: bool, head: Vec<u8>, output: &[u8]) -> Result<Self, Errno> {
         let sink = Sink::begin(file, appending, head, &summary::tail())?;
         let prefix = String::from_utf8_lossy(&prefix(output)).into_owned();
-        Ok(Self { sink, prefix })
+        Ok(Self { sink, prefix, plugin: None })
     }
 
-    /// Adds a flow that ended; `close` is unknown if the reassembler died before it said more.
-    pub fn flow(&mut self, flow: &Flow, close: Option<&FlowClose>, digests: &[Named]) {
-        self.sink.push(&fileobject::fileobject(&self.prefix, flow, close, digests));
+    /// Puts what this plugin answers with the flows.
+    pub fn with_results_of(self, plugin: Option<Plugin>) -> Self {
+        Self { plugin, ..self }
+    }
+
+    /// Adds a flow that ended, with what the plugin answered.
+    pub fn flow(&mut self, ended: &Ended, answered: Option<&Answered>) {
+        let result = self.plugin.as_ref().zip(answered);
+        self.sink.push(&fileobject::fileobject(&self.prefix, ended, result));
         if self.sink.pending() >= FLUSH_AT.saturating_mul(4) {
             self.sink.flush();
         }

@@ -3,6 +3,7 @@
 use proto::Breach;
 use proto::body::{BodyEnding, BodyOpen};
 use proto::flow::FlowId;
+use proto::runner;
 
 use super::{NOT_WANTED, Session};
 use crate::batch::Pending;
@@ -65,7 +66,11 @@ impl Session<'_> {
         if let Some(range) = pending.take(FileId { flow: id, kind: Kind::Body }) {
             self.store.write_body(flow, range);
         }
-        self.store.close_body(flow, ending);
+        if let (Some(name), Some(runner)) = (self.store.close_body(flow, ending), &mut self.runner) {
+            // As with tcpflow, which finds bodies when their flow has ended, one word follows the other.
+            runner.opened(runner::Kind::Body, &name);
+            runner.finished(runner::Kind::Body, &name);
+        }
         Ok(())
     }
 }

@@ -54,8 +54,9 @@ impl Store {
         }
     }
 
-    /// Gives the open body's file its length, the times of its flow, and closes it.
-    pub fn close_body(&mut self, flow: &mut Flow, ending: BodyEnding) {
+    /// Gives the open body's file its length, the times of its flow, and closes it. Gives its name, if there
+    /// is a file.
+    pub fn close_body(&mut self, flow: &mut Flow, ending: BodyEnding) -> Option<String> {
         let start = flow.open.start;
         // A fault is noted in the body.
         let _ = self.change_body(flow, |store, flow, body| {
@@ -72,19 +73,21 @@ impl Store {
             set_times(file, start)
         });
         drop(self.files.remove(FileId { flow: flow.open.flow, kind: Kind::Body }));
-        let Some(bodies) = &mut flow.bodies else { return };
-        let Some(body) = bodies.open.take() else { return };
+        let bodies = flow.bodies.as_mut()?;
+        let body = bodies.open.take()?;
+        let name = body.name(flow.name.as_deref()?);
         if self.listed < MAX_LISTED {
             self.listed = self.listed.saturating_add(1);
             bodies.over.push(body);
         } else {
             bodies.unlisted = bodies.unlisted.saturating_add(1);
         }
+        name
     }
 
-    /// The bodies of a flow were told of.
-    pub fn forget_bodies(&mut self, flow: &mut Flow) {
-        let listed = flow.bodies.take().map_or(0, |bodies| bodies.over.len());
+    /// The bodies of a flow are told of, now or with the few flows that wait for a plugin's answer.
+    pub fn forget_bodies(&mut self, flow: &Flow) {
+        let listed = flow.bodies.as_ref().map_or(0, |bodies| bodies.over.len());
         self.listed = self.listed.saturating_sub(listed);
     }
 

@@ -73,6 +73,7 @@ pub fn plan() -> WriterPlan {
         charts: false,
         dump: false,
         networks: false,
+        notify: None,
     }
 }
 

@@ -41,7 +41,7 @@ pub fn more() -> String {
     }
     text.push_str(&row("  %%", "%"));
     text.push_str("\nParameters for -S, with their defaults:\n");
-    for known in set::KNOWN {
+    for known in set::known() {
         text.push_str(&row(&format!("  {}={}", known.name, known.default), known.help));
     }
     text.push_str("\nScanners for -e, -E and -x (all stands for each of them):\n");

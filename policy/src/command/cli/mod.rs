@@ -9,6 +9,7 @@ pub mod help;
 pub mod naming;
 mod number;
 pub mod options;
+mod programs;
 pub mod scanner;
 pub mod set;
 
@@ -82,26 +83,26 @@ fn settings(matches: &ArgMatches, command_line: String) -> Result<Settings, Erro
     // With `-K` tcpflow stores packets and prints nothing, whatever else it is told.
     let console = if packets { None } else { console(matches) };
     let digest = naming.digest || scanners.runs(Scanner::Md5);
-    let max_bytes = number(matches, "max-bytes");
     // Neither packets nor what is printed as it arrives is read in order.
-    let in_order = !packets && (console.is_none() || set.console == Order::Stream);
-    // The console counts what it prints by itself.
-    let kept_of_body = if console.is_some() { None } else { max_bytes };
-    let http = (scanners.runs(Scanner::Http) && in_order).then(|| http(matches, &set, kept_of_body));
+    let streams = !packets && (console.is_none() || set.console == Order::Stream);
+    let http = (scanners.runs(Scanner::Http) && streams).then(|| http(matches, &set, console.is_some()));
     let charts = charts(&scanners, &set, console.is_some());
     let report = matches.get_one::<PathBuf>("report").cloned();
     let debug = if matches.get_flag("verbose") { 10 } else { number(matches, "debug").unwrap_or_default() };
     let max_skip: u64 = number(matches, "max-skip").unwrap_or_default();
+    let store = naming.store && console.is_none() && !packets;
+    // On the console nothing is made that was not asked for.
+    let report_enabled = set.report_enabled && (console.is_none() || report.is_some());
+    let programs = programs::read(&set, &scanners, store, report_enabled)?;
     Ok(Settings {
         input: input(matches, &set),
         filter: expression(matches),
         output: matches.get_one::<PathBuf>("output").cloned().unwrap_or_default(),
-        // On the console nothing is made that was not asked for.
-        report_enabled: set.report_enabled && (console.is_none() || report.is_some()),
+        report_enabled,
         report,
         template: naming.template,
         demultiplex: scanners.runs(Scanner::Tcpdemux),
-        store: naming.store && console.is_none() && !packets,
+        store,
         packets,
         index: matches.get_flag("index") && naming.store && console.is_none() && !packets,
         unprocessed: matches.get_one::<PathBuf>("write").cloned(),
@@ -109,7 +110,7 @@ fn settings(matches: &ArgMatches, command_line: String) -> Result<Settings, Erro
         console,
         console_order: set.console,
         http,
-        max_bytes,
+        max_bytes: number(matches, "max-bytes"),
         max_open_files: number(matches, "max-open-files").unwrap_or_default(),
         max_skip,
         max_hole: set.max_hole.unwrap_or(max_skip.saturating_mul(4).max(MIN_MAX_HOLE)),
@@ -126,6 +127,7 @@ fn settings(matches: &ArgMatches, command_line: String) -> Result<Settings, Erro
         quiet: matches.get_flag("quiet"),
         sandbox: sandbox(matches),
         sandbox_report: matches.get_flag("sandbox-report"),
+        programs,
         command_line,
         charts,
         networks: networks(&scanners, &set),
@@ -150,12 +152,14 @@ fn charts(scanners: &Scanners, set: &Set, console: bool) -> Option<ChartPlan> {
     wanted.then_some(ChartPlan { addresses: set.chart_addresses, dump: set.chart_dump })
 }
 
-fn http(matches: &ArgMatches, set: &Set, max_bytes: Option<u64>) -> HttpPlan {
+/// What the http scanner is to do, which reads streams in order.
+fn http(matches: &ArgMatches, set: &Set, console: bool) -> HttpPlan {
     HttpPlan {
         decompress: !matches.get_flag("no-decompress"),
         requests: set.http_requests,
         max_body: set.http_max_body.map(|megabytes| megabytes << 20),
-        max_bytes,
+        // The console counts what it prints by itself.
+        max_bytes: if console { None } else { number(matches, "max-bytes") },
     }
 }
 

@@ -16,6 +16,8 @@ pub enum Scanner {
     Netviz,
     /// Names of wireless networks.
     Wifiviz,
+    /// A function of the user's, in Python.
+    Python,
     /// Flows at all; the only one that is on by itself.
     Tcpdemux,
 }
@@ -65,6 +67,14 @@ pub const KNOWN: &[Known] = &[
         name: "wifiviz",
         help: "Names of wireless networks, in the report",
         details: "Of captures of 802.11 frames: each SSID with the station that announces it and how often.",
+        by_default: false,
+    },
+    Known {
+        scanner: Scanner::Python,
+        name: "python",
+        help: "A function of yours called with each flow; its result in the report",
+        details: "Python 3, confined in a process of its own. -S py_path, py_module and py_function say \
+                  what it is; -a includes it only where they do.",
         by_default: false,
     },
     Known {

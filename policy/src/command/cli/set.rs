@@ -1,11 +1,15 @@
 //! `-S NAME=VALUE`: the names that are known, each with its default, its meaning and how it is read.
 
+mod programs;
+
 use clap::ArgMatches;
 use proto::plan::{Digest, Order, Overlap, Separation};
 use proto::traffic::MAX_ADDRESSES;
 
 use super::super::error::Error;
+use super::super::settings::Programs;
 use super::number;
+use programs::Python;
 
 /// How far `tdelta` reaches: a hundred thousand years, which no sum of times leaves 64 bits by.
 const FURTHEST: i64 = 3_155_760_000_000;
@@ -49,6 +53,10 @@ pub struct Set {
     pub chart_dump: bool,
     /// `check_fcs`.
     pub check_sequence: bool,
+    /// `tcp_cmd`, `http_cmd`, `cmd_timeout`, `tcp_alert_fd`, `http_alert_fd`.
+    pub programs: Programs,
+    /// `py_*`.
+    pub python: Python,
 }
 
 impl Default for Set {
@@ -72,6 +80,8 @@ impl Default for Set {
             chart_addresses: 1000,
             chart_dump: false,
             check_sequence: true,
+            programs: Programs { command_timeout: 60, ..Programs::default() },
+            python: Python::default(),
         }
     }
 }
@@ -93,8 +103,8 @@ struct Assignment<'a> {
     value: &'a str,
 }
 
-/// Every name that `-S` knows.
-pub const KNOWN: &[Known] = &[
+/// Every name that `-S` knows, beside those of programs.
+const KNOWN: &[Known] = &[
     Known {
         name: "tdelta",
         default: "0",
@@ -246,18 +256,24 @@ impl Set {
             // tcpflow's own spelling, which scripts may look for.
             let bad = || Error::Plain(format!("Invalid paramter: {assignment}"));
             let (name, value) = assignment.split_once('=').ok_or_else(bad)?;
-            if value.is_empty() || value.contains('=') {
+            let anything = programs::MAY_HOLD_ANYTHING.contains(&name);
+            if value.is_empty() || (value.contains('=') && !anything) {
                 return Err(bad());
             }
-            let known = KNOWN.iter().find(|known| known.name == name).ok_or_else(|| unknown(name))?;
+            let known = known().find(|known| known.name == name).ok_or_else(|| unknown(name))?;
             (known.assign)(&mut set, &Assignment { name, value })?;
         }
         Ok(set)
     }
 }
 
+/// Every name that `-S` knows.
+pub fn known() -> impl Iterator<Item = &'static Known> {
+    KNOWN.iter().chain(programs::KNOWN)
+}
+
 fn unknown(name: &str) -> Error {
-    let known: Vec<&str> = KNOWN.iter().map(|known| known.name).collect();
+    let known: Vec<&str> = known().map(|known| known.name).collect();
     Error::Told(format!("-S {name}: unknown name; known are {}", known.join(", ")))
 }
 
@@ -276,6 +292,13 @@ impl Assignment<'_> {
         T: std::str::FromStr + PartialOrd + std::fmt::Display,
     {
         number::within(self.value, &range).map_err(|why| self.refused(why))
+    }
+
+    fn text(&self) -> Result<String, Error> {
+        if self.value.is_empty() || self.value.contains('\0') {
+            return Err(self.refused("nothing to run"));
+        }
+        Ok(self.value.to_owned())
     }
 
     fn one_of<T: Copy>(&self, values: &[(&str, T)]) -> Result<T, Error> {

@@ -1,0 +1,79 @@
+//! Flows that have ended and whose place in the report is kept until a plugin's answer is there.
+//!
+//! They leave in the order in which they came, so that the same input makes the same report.
+
+use std::collections::VecDeque;
+
+use proto::flow::FlowClose;
+
+use crate::digest::Named;
+use crate::flow::Flow;
+use crate::report::Report;
+use crate::runner::Runner;
+
+/// Answers that may be due at once. One plugin works on one flow: more would only wait.
+const MAX_DUE: usize = 8;
+/// Flows that may be held, with those for which nothing is due.
+const MAX_HELD: usize = 256;
+
+/// A flow that has ended, with all that the report says of it.
+#[derive(Debug)]
+pub struct Ended {
+    /// The flow.
+    pub flow: Flow,
+    /// Its end, if the run did not break off before.
+    pub close: Option<FlowClose>,
+    /// The digests of its file.
+    pub digests: Vec<Named>,
+}
+
+/// Flows that wait.
+#[derive(Debug, Default)]
+pub struct Held {
+    flows: VecDeque<Waiting>,
+    due: usize,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    ended: Ended,
+    due: bool,
+}
+
+impl Held {
+    /// Whether no flow waits.
+    pub fn is_empty(&self) -> bool {
+        self.flows.is_empty()
+    }
+
+    /// Adds a flow that has ended; `due` if an answer is. Waits for one if too many are held.
+    pub fn push(&mut self, ended: Ended, due: bool, report: &mut Report, runner: &mut Runner) {
+        self.due = self.due.saturating_add(usize::from(due));
+        self.flows.push_back(Waiting { ended, due });
+        while self.release(report, runner, false) {}
+        while (self.due > MAX_DUE || self.flows.len() > MAX_HELD) && self.release(report, runner, true) {}
+    }
+
+    /// Puts into the report what waits no more.
+    pub fn settle(&mut self, report: &mut Report, runner: &mut Runner) {
+        while self.release(report, runner, false) {}
+    }
+
+    /// Puts all into the report, with every answer that is due.
+    pub fn release_all(&mut self, report: &mut Report, runner: &mut Runner) {
+        while self.release(report, runner, true) {}
+    }
+
+    /// Releases the first flow, if nothing is due for it or its answer is there.
+    fn release(&mut self, report: &mut Report, runner: &mut Runner, wait: bool) -> bool {
+        let Some(first) = self.flows.front() else { return false };
+        let answered = if first.due { runner.answer(wait) } else { None };
+        if first.due && answered.is_none() {
+            return false;
+        }
+        self.due = self.due.saturating_sub(usize::from(first.due));
+        let Some(Waiting { ended, .. }) = self.flows.pop_front() else { return false };
+        report.flow(&ended, answered.as_ref());
+        true
+    }
+}

@@ -1,0 +1,57 @@
+//! What the user's programs are told of files, by way of the runner, and what the report waits for.
+
+use policy::channel;
+use proto::control::Level;
+use proto::runner::Kind;
+
+use super::Session;
+use crate::error::Error;
+use crate::held::Ended;
+use crate::runner::Runner;
+
+impl Session<'_> {
+    /// Tells this runner of files.
+    pub fn with_runner(self, runner: Option<Runner>) -> Self {
+        Self { runner, ..self }
+    }
+
+    /// A flow has ended, and its file is closed: the runner and the report are told.
+    pub(super) fn ended(&mut self, ended: Ended) {
+        self.store.forget_bodies(&ended.flow);
+        let mut due = false;
+        if let (Some(name), Some(runner)) = (&ended.flow.name, &mut self.runner) {
+            due = runner.finished(Kind::Flow, name);
+        }
+        let Some(report) = &mut self.report else { return };
+        match &mut self.runner {
+            Some(runner) if due || !self.held.is_empty() => self.held.push(ended, due, report, runner),
+            Some(_) | None => report.flow(&ended, None),
+        }
+    }
+
+    /// Sends the runner what it is to know, and takes what answers there are.
+    pub(super) fn settle_with_runner(&mut self) -> Result<(), Error> {
+        let Some(runner) = &mut self.runner else { return Ok(()) };
+        runner.flush();
+        if let Some(report) = &mut self.report {
+            self.held.settle(report, runner);
+        }
+        match runner.take_fault() {
+            Some(channel::Error::Breach(breach)) => Err(breach.into()),
+            Some(e) => {
+                let text = format!("the plugin's results are lacking from here on: tcpflow-runner: {e}");
+                self.control.notice(Level::Error, &text);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The same at the end, when every answer that is due is waited for.
+    pub(super) fn conclude_with_runner(&mut self) -> Result<(), Error> {
+        if let (Some(report), Some(runner)) = (&mut self.report, &mut self.runner) {
+            self.held.release_all(report, runner);
+        }
+        self.settle_with_runner()
+    }
+}
