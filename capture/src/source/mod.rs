@@ -24,7 +24,7 @@ use nix::errno::Errno;
 
 use decoder::Fault;
 use descriptor::Descriptor;
-use format::Format;
+pub use format::Format;
 use layer::{Below, Layer};
 
 /// A savefile's bytes, uncompressed.
