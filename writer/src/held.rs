@@ -27,11 +27,20 @@ pub struct Ended {
     pub digests: Vec<Named>,
 }
 
+impl Ended {
+    /// Bodies that the report lists with it.
+    pub fn listed(&self) -> usize {
+        self.flow.bodies.as_ref().map_or(0, |bodies| bodies.over.len())
+    }
+}
+
 /// Flows that wait.
 #[derive(Debug, Default)]
 pub struct Held {
     flows: VecDeque<Waiting>,
     due: usize,
+    /// Bodies of flows that are in the report since that was last asked.
+    told: usize,
 }
 
 #[derive(Debug)]
@@ -41,6 +50,11 @@ struct Waiting {
 }
 
 impl Held {
+    /// How many bodies were told of since this was last asked.
+    pub fn take_told(&mut self) -> usize {
+        std::mem::take(&mut self.told)
+    }
+
     /// Whether no flow waits.
     pub fn is_empty(&self) -> bool {
         self.flows.is_empty()
@@ -74,6 +88,7 @@ impl Held {
         self.due = self.due.saturating_sub(usize::from(first.due));
         let Some(Waiting { ended, .. }) = self.flows.pop_front() else { return false };
         report.flow(&ended, answered.as_ref());
+        self.told = self.told.saturating_add(ended.listed());
         true
     }
 }

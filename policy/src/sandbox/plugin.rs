@@ -53,7 +53,7 @@ impl Plugin {
             limits::lower(resource, value)?;
         }
         if let Some(rules) = self.rules.take() {
-            let status = rules.restrict_self().map_err(|e| e.to_string())?;
+            let status = rules.restrict_self().map_err(|e| format!("landlock: {e}"))?;
             if status.ruleset == RulesetStatus::NotEnforced && self.mode == SandboxMode::Require {
                 return Err("landlock: not supported by this kernel".into());
             }
