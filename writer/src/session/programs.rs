@@ -17,15 +17,21 @@ impl Session<'_> {
 
     /// A flow has ended, and its file is closed: the runner and the report are told.
     pub(super) fn ended(&mut self, ended: Ended) {
-        self.store.forget_bodies(&ended.flow);
         let mut due = false;
         if let (Some(name), Some(runner)) = (&ended.flow.name, &mut self.runner) {
             due = runner.finished(Kind::Flow, name);
         }
-        let Some(report) = &mut self.report else { return };
-        match &mut self.runner {
-            Some(runner) if due || !self.held.is_empty() => self.held.push(ended, due, report, runner),
-            Some(_) | None => report.flow(&ended, None),
+        match (&mut self.report, &mut self.runner) {
+            (Some(report), Some(runner)) if due || !self.held.is_empty() => {
+                self.held.push(ended, due, report, runner);
+                self.store.forget_bodies(self.held.take_told());
+            }
+            (report, _) => {
+                if let Some(report) = report {
+                    report.flow(&ended, None);
+                }
+                self.store.forget_bodies(ended.listed());
+            }
         }
     }
 
@@ -35,6 +41,7 @@ impl Session<'_> {
         runner.flush();
         if let Some(report) = &mut self.report {
             self.held.settle(report, runner);
+            self.store.forget_bodies(self.held.take_told());
         }
         match runner.take_fault() {
             Some(channel::Error::Breach(breach)) => Err(breach.into()),

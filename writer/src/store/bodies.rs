@@ -85,9 +85,8 @@ impl Store {
         name
     }
 
-    /// The bodies of a flow are told of, now or with the few flows that wait for a plugin's answer.
-    pub fn forget_bodies(&mut self, flow: &Flow) {
-        let listed = flow.bodies.as_ref().map_or(0, |bodies| bodies.over.len());
+    /// So many bodies are in the report.
+    pub fn forget_bodies(&mut self, listed: usize) {
         self.listed = self.listed.saturating_sub(listed);
     }
 
