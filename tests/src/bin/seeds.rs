@@ -90,7 +90,8 @@ fn links() -> Vec<Vec<u8>> {
 }
 
 fn tunnels() -> Vec<Vec<u8>> {
-    let rows = rows::tunnels().into_iter();
+    // The target puts IPv4 around what it is given.
+    let rows = rows::tunnels().into_iter().filter(|(_, packet, _)| packet[0] >> 4 == 4);
     rows.map(|(name, packet, _)| {
         let by_protocol = PROTOCOLS.iter().position(|protocol| *protocol == packet[PROTOCOL]);
         let port = u16::from_be_bytes([packet[PORT], packet[PORT + 1]]);
