@@ -46,7 +46,7 @@ fuzz: needs
 	@$(CARGO) fuzz --version >/dev/null || { echo "fuzz: cargo-fuzz is not installed: cargo install cargo-fuzz"; exit 1; }
 	$(CARGO) run --quiet --package tcpflow-tests --bin seeds -- tests/fuzz/seeds
 	cd tests/fuzz && for target in $(FUZZ_TARGETS); do \
-		mkdir -p corpus/$$target && \
+		mkdir -p corpus/$$target seeds/$$target && \
 		$(FUZZ) run --fuzz-dir . $$target corpus/$$target seeds/$$target -- \
 			-max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0 || exit 1; \
 	done
