@@ -280,6 +280,9 @@ impl<'a> Session<'a> {
         }
         self.control.notice(Level::Detail, &format!("Total flows processed: {}", totals.flows));
         self.control.notice(Level::Detail, &format!("Total packets processed: {}", self.store.sums.packets));
+        let files =
+            format!("Files written: {}, {} bytes", self.store.sums.files, self.store.sums.payload.written);
+        self.control.notice(Level::Detail, &files);
         self.totals = Some(totals);
         Ok(())
     }

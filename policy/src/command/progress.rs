@@ -33,18 +33,18 @@ pub fn is_wanted(settings: &Settings) -> bool {
 impl Progress {
     /// A line that is not shown yet, if there is to be one.
     pub fn new(settings: &Settings) -> Self {
-        let bar = is_wanted(settings).then(|| {
-            ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_elapsed(Duration::ZERO)
-        });
-        Self { bar }
+        // Drawn to nowhere until there is something to show.
+        let bar = || ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        Self { bar: is_wanted(settings).then(bar) }
     }
 
     /// Shows what the roles have said last.
     pub fn show(&self, counters: &Counters) {
         let Some(bar) = self.bar.as_ref().filter(|bar| bar.elapsed() >= BEFORE) else { return };
         let (captured, reassembled) = counters.newest();
-        let template = if captured.of.is_some() { OF_KNOWN } else { OF_UNKNOWN };
-        if bar.length() != captured.of || !is_shown(bar) {
+        let begins = !is_shown(bar);
+        if bar.length() != captured.of || begins {
+            let template = if captured.of.is_some() { OF_KNOWN } else { OF_UNKNOWN };
             // Both templates are right; a style that is not would leave the default one.
             if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style);
@@ -56,6 +56,10 @@ impl Progress {
         let (frames, flows) = (HumanCount(captured.frames), HumanCount(reassembled.flows));
         bar.set_message(format!("{frames} packets, {flows} flows"));
         bar.set_position(captured.bytes);
+        if begins {
+            bar.set_draw_target(ProgressDrawTarget::stderr());
+            bar.tick();
+        }
     }
 
     /// Does what writes to the terminal while the line is out of the way.

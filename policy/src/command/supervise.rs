@@ -172,7 +172,10 @@ impl Watch<'_> {
         if let Some(line) = self.counters.answer() {
             self.progress.aside(|| tell::always(&line, self.settings));
         }
-        self.progress.show(&self.counters);
+        // Capture begins each round; what the others said in the last one is shown with it.
+        if matches!(counts, Counts::Capture { .. }) {
+            self.progress.show(&self.counters);
+        }
     }
 
     /// A role has closed its channel, as it does when it ends.

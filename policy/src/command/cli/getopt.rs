@@ -32,6 +32,17 @@ pub fn normalize(
     Ok(line)
 }
 
+/// The long names that tcpflow 1.6.1 has. Cut short as far as it allows, they still mean what they do there.
+const FIRST: [&str; 5] = ["chroot", "help", "relinquish-privileges", "verbose", "version"];
+
+/// Which of several names that begin so is meant: the one that is whole, else the only one of tcpflow's own.
+fn chosen<'a>(candidates: &[(&'a Arg, &'a str)], written: &str) -> Option<(&'a Arg, &'a str)> {
+    let whole = candidates.iter().find(|(_, name)| *name == written);
+    let mut own = candidates.iter().filter(|(_, name)| FIRST.contains(name));
+    let only = own.next().filter(|_| own.next().is_none());
+    whole.or(only).copied()
+}
+
 struct Reader<'a, I> {
     definition: &'a Command,
     arguments: I,
@@ -84,7 +95,7 @@ impl<'a, I: Iterator<Item = OsString>> Reader<'a, I> {
         match candidates.as_slice() {
             [] => Err(format!("unrecognized option '--{written}'")),
             [only] => Ok(*only),
-            several => several.iter().find(|(_, name)| *name == written).copied().ok_or_else(|| {
+            several => chosen(several, written).ok_or_else(|| {
                 let names: Vec<String> = several.iter().map(|(_, name)| format!("'--{name}'")).collect();
                 format!("option '--{written}' is ambiguous; possibilities: {}", names.join(" "))
             }),
@@ -136,6 +147,12 @@ mod tests {
 
     #[test]
     fn long_names_may_be_cut_short() {
+        for (written, meant) in
+            [("--c=d", "--chroot=d"), ("--h", "--help"), ("--r=u", "--relinquish-privileges=u")]
+        {
+            assert_eq!(read(&[written]).unwrap(), [meant, "--"], "as before there were other names");
+        }
+        assert!(read(&["--no-p"]).unwrap_err().ends_with("possibilities: '--no-promiscuous' '--no-purge'"));
         assert_eq!(
             read(&["--verb", "--relinq=u"]).unwrap(),
             ["--verbose", "--relinquish-privileges=u", "--"]
