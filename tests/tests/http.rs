@@ -53,6 +53,11 @@ fn main() -> ExitCode {
         &ours("it writes over it"),
         what_is_there_already_is_kept,
     ));
+    all.push(Case::new(
+        "the_console_has_bodies_decoded",
+        &ours("it prints them as they were sent"),
+        the_console_has_bodies_decoded,
+    ));
     all.push(Case::new("bodies_are_what_was_served", &served, bodies_are_what_was_served));
     suite::main(all)
 }
@@ -208,6 +213,27 @@ fn requests_are_kept_if_asked_for() {
     let names = [format!("{CLIENT_FLOW}-HTTPREQUEST-001.json"), format!("{FLOW}-HTTPBODY-001.txt")];
     assert_eq!(bodies(&bench.flows("out")), [(&names[0][..], &b"{}"[..]), (&names[1][..], b"thanks")]);
     assert_eq!(bench.run(&["-r", "x.pcap", "-S", "http_requests=MAYBE"]).finish().code(), 1);
+}
+
+fn the_console_has_bodies_decoded() {
+    let coded = gzip(b"a body that was compressed\n");
+    let chunked = [format!("{:x}\r\n", coded.len()).as_bytes(), &coded, b"\r\n0\r\n\r\n"].concat();
+    let head = response("Content-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n", b"");
+    let request = b"GET / HTTP/1.1\r\n\r\n";
+    let bench = bench(Subject::Ours, request, &[&head[..], &chunked].concat());
+    let print = |more: &[&str]| {
+        let outcome = bench.run(&[&["-q", "-r", "x.pcap", "-cBg", "-e", "http"], more].concat()).finish();
+        assert_eq!(outcome.code(), 0, "{outcome:?}");
+        outcome.output
+    };
+    let has = |printed: &[u8], bytes: &[u8]| printed.windows(bytes.len()).any(|window| window == bytes);
+    let decoded = print(&[]);
+    assert!(has(&decoded, b"a body that was compressed\n"), "{}", decoded.escape_ascii());
+    assert!(has(&decoded, request) && has(&decoded, &head), "what is in no body is printed as it is");
+    assert!(!has(&decoded, &coded[..10]), "nothing of it as it was sent");
+    let as_sent = print(&["-Z"]);
+    assert!(has(&as_sent, &coded) && !has(&as_sent, b"a body that was compressed"), "-Z undoes nothing");
+    assert!(bench.flows(".").keys().all(|name| !name.contains("-HTTPBODY-")), "and no file is made");
 }
 
 fn what_is_there_already_is_kept() {
