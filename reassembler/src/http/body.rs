@@ -3,7 +3,7 @@
 use proto::body::{BodyEnding, BodyOpen};
 use proto::flow::FlowId;
 
-use super::coding::{Chain, Stop};
+use super::coding::{Chain, Pieces, Stop};
 use super::head::Coding;
 use crate::Error;
 
@@ -63,7 +63,13 @@ impl Body {
     }
 
     /// Takes bytes as they were sent, at `offset` of the flow.
-    pub fn bytes<B: Bodies>(&mut self, offset: u64, bytes: &[u8], bodies: &mut B) -> Result<(), Error> {
+    pub fn bytes<B: Bodies>(
+        &mut self,
+        offset: u64,
+        bytes: &[u8],
+        pieces: &mut Pieces,
+        bodies: &mut B,
+    ) -> Result<(), Error> {
         if self.ended.is_some() || bytes.is_empty() {
             return Ok(());
         }
@@ -72,7 +78,7 @@ impl Body {
             self.open.offset = offset;
         }
         let Some(mut chain) = self.chain.take() else { return self.give(bytes, bodies) };
-        let result = chain.undo(bytes, &mut |piece| {
+        let result = chain.undo(bytes, pieces, &mut |piece| {
             self.give(piece, bodies)?;
             if self.ended.is_some() { Err(Stop::Capped) } else { Ok(()) }
         });

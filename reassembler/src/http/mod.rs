@@ -22,6 +22,7 @@ use proto::flow::FlowId;
 use proto::plan::HttpPlan;
 
 pub use self::body::Bodies;
+use self::coding::Pieces;
 use self::exchange::Exchange;
 use self::scanner::{Scanner, Surroundings};
 use crate::Error;
@@ -36,6 +37,7 @@ pub struct Http {
     /// Bytes that flows take beside their entries.
     held: usize,
     limit: usize,
+    pieces: Pieces,
 }
 
 #[derive(Debug)]
@@ -51,7 +53,14 @@ impl Http {
     /// No flows yet; what they take to be read may be `limit` bytes.
     #[must_use]
     pub fn new(plan: HttpPlan, limit: usize) -> Self {
-        Self { plan, flows: HashMap::new(), exchanges: HashMap::new(), held: 0, limit }
+        Self {
+            plan,
+            flows: HashMap::new(),
+            exchanges: HashMap::new(),
+            held: 0,
+            limit,
+            pieces: Pieces::default(),
+        }
     }
 
     /// Bytes of memory that flows take beside [`Self::FLOW_SIZE`].
@@ -124,7 +133,7 @@ impl Http {
         let Some(flow) = self.flows.get_mut(&id) else { return Ok(()) };
         let exchange = self.exchanges.entry(flow.connection).or_default();
         let before = flow.scanner.heap().saturating_add(exchange.heap());
-        let mut around = Surroundings { plan: &self.plan, exchange, bodies };
+        let mut around = Surroundings { plan: &self.plan, exchange, pieces: &mut self.pieces, bodies };
         let result = change(&mut flow.scanner, &mut around);
         let mut after = flow.scanner.heap().saturating_add(exchange.heap());
         let others = self.held.saturating_sub(before);

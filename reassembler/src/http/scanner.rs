@@ -5,6 +5,7 @@ use proto::flow::FlowId;
 use proto::plan::HttpPlan;
 
 use super::body::{Bodies, Body};
+use super::coding::Pieces;
 use super::exchange::Exchange;
 use super::framing::{Framing, Piece, Skipped};
 use super::head::{self, Head, Method};
@@ -50,6 +51,8 @@ pub struct Surroundings<'s, B> {
     pub plan: &'s HttpPlan,
     /// The requests that the flow answers, or makes.
     pub exchange: &'s mut Exchange,
+    /// Where codings are undone.
+    pub pieces: &'s mut Pieces,
     /// Takes the bodies.
     pub bodies: &'s mut B,
 }
@@ -159,7 +162,7 @@ impl Scanner {
                 Piece::Data(data) => {
                     if let Some(body) = body {
                         let at = end.saturating_sub(length(rest)).saturating_sub(length(data));
-                        body.bytes(at, data, around.bodies)?;
+                        body.bytes(at, data, around.pieces, around.bodies)?;
                     }
                     if framing.is_over() {
                         self.close(BodyEnding::Complete, around.bodies)?;

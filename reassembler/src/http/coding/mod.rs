@@ -11,8 +11,9 @@ use self::zstd::Zstd;
 use super::head::Coding;
 use crate::Error;
 
-/// Bytes that a stage hands on at once.
-const PIECE: usize = 32 * 1024;
+/// Bytes that a stage hands on at once. Inflating ends each piece by saving its window of 32 KiB, so that small
+/// ones cost time.
+const PIECE: usize = 128 * 1024;
 
 /// Bytes that any stage may make, whatever it makes them of.
 const FREE: u64 = 32 << 20;
@@ -48,8 +49,6 @@ struct Stage {
     came: u64,
     made: u64,
     limit: u64,
-    /// What is handed on next.
-    piece: Box<[u8]>,
 }
 
 #[derive(Debug)]
@@ -57,6 +56,19 @@ enum Codec {
     Inflate(Inflate),
     Brotli(Box<Brotli>),
     Zstd(Zstd),
+}
+
+/// Where stages put what they make before they hand it on: each has one, which is the same for all bodies.
+#[derive(Debug, Default)]
+pub struct Pieces(Vec<Box<[u8]>>);
+
+impl Pieces {
+    fn of(&mut self, stages: usize) -> &mut [Box<[u8]>] {
+        if self.0.len() < stages {
+            self.0.resize_with(stages, || vec![0; PIECE].into());
+        }
+        &mut self.0
+    }
 }
 
 /// Codings being undone, the one that was applied last first.
@@ -76,7 +88,6 @@ impl Chain {
             came: 0,
             made: 0,
             limit,
-            piece: vec![0; PIECE].into(),
         };
         Self(codings.iter().rev().map(stage).collect())
     }
@@ -87,8 +98,9 @@ impl Chain {
     }
 
     /// Undoes what can be undone of `input`.
-    pub fn undo(&mut self, input: &[u8], take: &mut Taker<'_>) -> Result<(), Stop> {
-        undo(&mut self.0, input, take)
+    pub fn undo(&mut self, input: &[u8], pieces: &mut Pieces, take: &mut Taker<'_>) -> Result<(), Stop> {
+        let pieces = pieces.of(self.0.len());
+        undo(&mut self.0, pieces, input, take)
     }
 
     /// Whether every coding has come to its end.
@@ -102,10 +114,17 @@ impl Chain {
 }
 
 /// As deep as there are codings, which are few.
-fn undo(stages: &mut [Stage], input: &[u8], take: &mut Taker<'_>) -> Result<(), Stop> {
-    match stages.split_first_mut() {
-        Some((first, others)) => first.undo(input, &mut |piece| undo(others, piece, take)),
-        None => take(input),
+fn undo(
+    stages: &mut [Stage],
+    pieces: &mut [Box<[u8]>],
+    input: &[u8],
+    take: &mut Taker<'_>,
+) -> Result<(), Stop> {
+    match (stages.split_first_mut(), pieces.split_first_mut()) {
+        (Some((first, others)), Some((piece, pieces))) => {
+            first.undo(input, piece, &mut |made| undo(others, pieces, made, take))
+        }
+        (Some(_) | None, Some(_) | None) => take(input),
     }
 }
 
@@ -116,10 +135,10 @@ impl Stage {
             Codec::Brotli(codec) => codec.heap(),
             Codec::Zstd(codec) => codec.heap(),
         };
-        size_of::<Self>().saturating_add(PIECE).saturating_add(codec)
+        size_of::<Self>().saturating_add(codec)
     }
 
-    fn undo(&mut self, input: &[u8], take: &mut Taker<'_>) -> Result<(), Stop> {
+    fn undo(&mut self, input: &[u8], piece: &mut [u8], take: &mut Taker<'_>) -> Result<(), Stop> {
         self.came = self.came.saturating_add(length(input));
         let most = self.came.saturating_mul(RATIO).saturating_add(FREE).min(self.limit);
         let made = &mut self.made;
@@ -131,9 +150,9 @@ impl Stage {
             if fits < piece.len() { Err(Stop::Capped) } else { Ok(()) }
         };
         match &mut self.codec {
-            Codec::Inflate(codec) => codec.undo(input, &mut self.piece, &mut limited),
-            Codec::Brotli(codec) => codec.undo(input, &mut self.piece, &mut limited),
-            Codec::Zstd(codec) => codec.undo(input, &mut self.piece, &mut limited),
+            Codec::Inflate(codec) => codec.undo(input, piece, &mut limited),
+            Codec::Brotli(codec) => codec.undo(input, piece, &mut limited),
+            Codec::Zstd(codec) => codec.undo(input, piece, &mut limited),
         }
     }
 }
