@@ -44,9 +44,14 @@ impl Process {
         status(self.pid).is_some_and(|status| !status["State"].starts_with(['Z', 'X']))
     }
 
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.pid), signal).unwrap();
+    }
+
     /// Kills it.
     pub fn kill(&self) {
-        kill(Pid::from_raw(self.pid), Signal::SIGKILL).unwrap();
+        self.signal(Signal::SIGKILL);
     }
 
     /// Its open descriptors and what each is.

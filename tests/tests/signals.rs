@@ -28,6 +28,10 @@ fn main() -> ExitCode {
         the_end_of_the_command_ends_the_roles,
         a_role_that_dies_ends_all,
         usr1_prints_one_line_of_counters,
+        roles_that_were_stopped_go_on,
+    ]);
+    all.extend(tcpflow_tests::cases![&[Need::Root, Need::Ours("it is one process")];
+        roles_of_a_live_capture_that_were_stopped_go_on,
     ]);
     suite::main(all)
 }
@@ -49,6 +53,35 @@ fn started(bench: &Bench) -> Running {
     running.wait_until("three roles", |running| running.roles().len() == 3);
     running.wait_until("the report", |_| bench.path().join("out/report.xml").exists());
     running
+}
+
+/// Stops each role where it waits and lets it go on, as a debugger, a suspended container or kill(1) does.
+fn stop_and_go_on(running: &mut Running) {
+    for role in running.roles() {
+        role.signal(Signal::SIGSTOP);
+        let state = |letter: char| role.status()["State"].starts_with(letter);
+        running.wait_until("a stopped role", |_| state('T'));
+        role.signal(Signal::SIGCONT);
+        running.wait_until("a role that goes on", |_| state('S'));
+    }
+}
+
+fn roles_that_were_stopped_go_on() {
+    let bench = Bench::new();
+    let mut running = started(&bench);
+    stop_and_go_on(&mut running);
+    running.signal(Signal::SIGINT);
+    let _ = running.wait().expect(0);
+    assert_eq!(bench.flows("out").values().next().unwrap().bytes.len(), 300_000);
+}
+
+fn roles_of_a_live_capture_that_were_stopped_go_on() {
+    let bench = Bench::new();
+    let mut running = bench.run(&["-i", "lo", "-p", "-o", "out"]).start();
+    running.wait_for("listening on lo");
+    stop_and_go_on(&mut running);
+    running.signal(Signal::SIGINT);
+    let _ = running.wait().expect(0);
 }
 
 /// Everything that was written into the pipe before the signal is stored, though its end never came.
