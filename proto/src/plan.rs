@@ -42,12 +42,25 @@ pub struct Limits {
 /// `--sandbox`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SandboxMode {
+    /// Every layer there is must be in force or the run ends.
+    Strict,
     /// Required layers must be in force or the run ends.
     Require,
     /// Enter what can be entered, and say what could not.
     BestEffort,
     /// Enter nothing (privileges are dropped all the same).
     Off,
+}
+
+impl SandboxMode {
+    /// Whether a layer that is required and missing ends the run.
+    #[must_use]
+    pub fn requires(self) -> bool {
+        match self {
+            Self::Strict | Self::Require => true,
+            Self::BestEffort | Self::Off => false,
+        }
+    }
 }
 
 /// A user and a group, by number.

@@ -4,6 +4,7 @@
 //! Everything here panics when something is not as it must be: that is how a test fails.
 
 pub mod capture;
+pub mod confinement;
 pub mod conformance;
 pub mod conversation;
 pub mod lab;

@@ -85,10 +85,16 @@ impl Bench {
         self.mode(".", 0o777)
     }
 
+    /// Copies of the executables, in a place where any user may run them: the command among them.
+    #[must_use]
+    pub fn installed(&self) -> PathBuf {
+        self.subject.executable_for_all(self.directory.path())
+    }
+
     /// A run with these arguments.
     pub fn run(&self, arguments: &[&str]) -> Run<'_> {
         let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-        Run { bench: self, arguments, stdin: None, user: None, before: Vec::new() }
+        Run { bench: self, arguments, stdin: None, user: None, program: None, before: Vec::new() }
     }
 
     /// Every file beneath a directory in it.
@@ -121,6 +127,7 @@ pub struct Run<'a> {
     arguments: Vec<String>,
     stdin: Option<Vec<u8>>,
     user: Option<&'static str>,
+    program: Option<PathBuf>,
     before: Vec<String>,
 }
 
@@ -131,6 +138,12 @@ impl Run<'_> {
         self
     }
 
+    /// Runs it from here.
+    pub fn program(mut self, path: impl Into<PathBuf>) -> Self {
+        self.program = Some(path.into());
+        self
+    }
+
     /// Runs it as this user, without any other privilege.
     pub fn user(mut self, name: &'static str) -> Self {
         self.user = Some(name);
@@ -138,15 +151,16 @@ impl Run<'_> {
     }
 
     /// Puts a command and its arguments before the program's name: `ip netns exec NAME`.
-    pub fn after(mut self, command: &[&str]) -> Self {
-        self.before.extend(command.iter().map(|word| (*word).to_owned()));
+    pub fn after<Word: AsRef<str>>(mut self, command: &[Word]) -> Self {
+        self.before.extend(command.iter().map(|word| word.as_ref().to_owned()));
         self
     }
 
     fn command(&self) -> Command {
-        let program = match self.user {
-            Some(_) => self.bench.subject.executable_for_all(self.bench.directory.path()),
-            None => self.bench.subject.executable(),
+        let program = match (&self.program, self.user) {
+            (Some(path), _) => path.clone(),
+            (None, Some(_)) => self.bench.installed(),
+            (None, None) => self.bench.subject.executable(),
         };
         let mut words = self.before.clone();
         words.push(program.into_os_string().into_string().unwrap());

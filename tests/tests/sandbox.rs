@@ -4,12 +4,12 @@
 use std::process::ExitCode;
 
 use policy::manifest;
-use serde_json::Value;
 use tcpflow_tests::capture::{ETHERNET, pcap};
 use tcpflow_tests::cases;
+use tcpflow_tests::confinement::{self, Told};
 use tcpflow_tests::conversation::Conversation;
 use tcpflow_tests::run::{Bench, Outcome};
-use tcpflow_tests::subject::{Subject, built};
+use tcpflow_tests::subject::Subject;
 use tcpflow_tests::suite::{self, Case, Need};
 
 const ROLES: [&str; 3] = ["tcpflow-capture", "tcpflow-reassembler", "tcpflow-writer"];
@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         namespaces_are_entered_where_the_system_allows_them,
         off_is_off,
         an_unknown_mode_is_refused,
+        the_default_goes_on_without_what_not_every_system_has,
         the_runner_is_attested_and_leaves_programs_their_files,
         the_runner_is_only_there_when_it_has_work,
         the_runner_has_the_descriptors_of_its_manifest,
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         best_effort_runs_a_plugin_without_landlock,
         a_plugin_is_refused_without_landlock,
     ]);
+    all.extend(cases![&[Need::Root]; strict_goes_on_with_every_layer]);
     all.extend(refusals());
     suite::main(all)
 }
@@ -45,47 +47,115 @@ fn bench() -> Bench {
 
 /// A run for which these calls fail.
 fn without(bench: &Bench, failures: &[&str], more: &[&str]) -> Outcome {
-    let helper = built("without").into_os_string().into_string().unwrap();
-    let before = [&[helper.as_str()], failures, &["--"]].concat();
-    bench.run(&[&["-r", "in.pcap", "-o", "out"], more].concat()).after(&before).finish()
+    let line = [&["-r", "in.pcap", "-o", "out"], more].concat();
+    bench.run(&line).after(&confinement::without(failures)).finish()
 }
 
-/// Each layer made impossible in turn, and the word by which the refusal names it.
+/// A layer that cannot be had.
+struct Refusal {
+    name: &'static str,
+    failure: &'static str,
+    /// The word by which the refusal names it.
+    word: &'static str,
+    /// The mode in which it is one.
+    mode: &'static str,
+    needs: &'static [Need],
+}
+
+/// Each layer made impossible in turn.
 fn refusals() -> Vec<Case> {
-    let rows: [(&str, &str, &str, &[Need]); 6] = [
-        ("landlock_unknown_to_the_kernel", "landlock_create_ruleset=ENOSYS", "landlock", &[]),
-        ("landlock_denied", "landlock_restrict_self=EPERM", "landlock", &[]),
-        ("seccomp_denied", "seccomp=EPERM", "seccomp", &[]),
-        ("seccomp_unknown_to_the_kernel", "seccomp=ENOSYS", "seccomp", &[]),
-        ("no_new_privs_denied", NO_NEW_PRIVS, "no_new_privs", &[]),
-        ("setresuid_denied", "setresuid=EPERM", "setresuid", &[Need::Root]),
+    let row = |name, failure, word| Refusal { name, failure, word, mode: "require", needs: &[] };
+    let as_root = |name, failure, word| Refusal { needs: &[Need::Root], ..row(name, failure, word) };
+    let strict = |name, failure, word| Refusal { mode: "strict", ..row(name, failure, word) };
+    // Privileges are dropped whatever the mode.
+    let whatever = |name, failure, word| Refusal { mode: "best-effort", ..row(name, failure, word) };
+    let rows = [
+        row("landlock_unknown_to_the_kernel", "landlock_create_ruleset=ENOSYS", "landlock"),
+        row("landlock_denied", "landlock_restrict_self=EPERM", "landlock"),
+        row("seccomp_denied", "seccomp=EPERM", "seccomp"),
+        row("seccomp_unknown_to_the_kernel", "seccomp=ENOSYS", "seccomp"),
+        row("no_new_privs_denied", NO_NEW_PRIVS, "no_new_privs"),
+        row("limits_denied", "prlimit64=EPERM", "resource limits"),
+        as_root("setresuid_denied", "setresuid=EPERM", "setresuid"),
+        as_root("setgroups_denied", "setgroups=EPERM", "setgroups"),
+        whatever("capset_denied", "capset=EPERM", "capabilities"),
+        // Of tcpflow itself.
+        whatever("no_new_privs_denied_to_the_command", NO_NEW_PRIVS, "no_new_privs"),
+        whatever("a_parent_that_does_not_take_it_along", "prctl:1=EPERM", "parent death signal"),
+        whatever("to_be_traced", "prctl:4=EPERM", "no core, no tracer"),
+        // What a role does not notice is seen from outside.
+        as_root("capabilities_that_stay", "capset=0", "CapPrm"),
+        as_root("a_user_that_stays", "setresuid=0", "Uid"),
+        as_root("groups_that_stay", "setgroups=0", "Groups"),
+        strict("namespaces_denied", "unshare=EPERM", "namespaces"),
+        strict("namespaces_unknown_to_the_kernel", "unshare=ENOSYS", "namespaces"),
+        strict("pivot_root_denied", "pivot_root=EPERM", "empty root: pivot_root"),
+        strict("pivot_root_unknown_to_the_kernel", "pivot_root=ENOSYS", "empty root: pivot_root"),
+        strict("writable_and_executable_memory", "prctl:65=EINVAL", "memory-deny-write-execute"),
+        strict("landlock_denied_where_all_is_required", "landlock_restrict_self=EPERM", "landlock"),
     ];
-    let case = |(name, failure, word, needs): (&'static str, &'static str, &'static str, &'static [Need])| {
-        Case::new(format!("refuses_{name}"), needs, move || {
-            let bench = bench();
-            let mut line = vec![];
-            if nix::unistd::geteuid().is_root() {
-                line.extend(["-U", "nobody"]);
-            }
-            let outcome = without(&bench, &[failure], &line);
-            assert_ne!(outcome.code(), 0, "{}", outcome.stderr);
-            assert!(outcome.stderr.contains(word), "{word} is not named: {}", outcome.stderr);
-            assert!(bench.flows("out").is_empty(), "not before the first packet");
-        })
-    };
-    rows.into_iter().map(case).collect()
+    rows.into_iter()
+        .map(|row| Case::new(format!("refuses_{}", row.name), row.needs, move || is_refused(&row)))
+        .collect()
 }
 
-/// The roles of `--sandbox-report`, each with its layers by name.
-fn told(outcome: &Outcome) -> Vec<(String, Vec<(String, bool)>)> {
-    let told: Value =
-        serde_json::from_str(&outcome.stdout).unwrap_or_else(|e| panic!("{e}: {}", outcome.stdout));
-    let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let layers = |role: &Value| -> Vec<(String, bool)> {
-        let layers = role["layers"].as_array().unwrap().iter();
-        layers.map(|layer| (text(&layer["name"]), layer["in_force"].as_bool().unwrap())).collect()
-    };
-    told.as_array().unwrap().iter().map(|role| (text(&role["role"]), layers(role))).collect()
+fn is_refused(row: &Refusal) {
+    // Where whoever stays root can write as well.
+    let bench = bench().folder("out", 0o777);
+    let mode = format!("--sandbox={}", row.mode);
+    let mut line = vec![mode.as_str()];
+    let mut before = confinement::without(&[row.failure]);
+    if nix::unistd::geteuid().is_root() {
+        line.extend(["-U", "nobody"]);
+        // With a group to give up.
+        before.splice(0..0, ["setpriv", "--groups=4"].map(str::to_owned));
+    }
+    let line = [&["-r", "in.pcap", "-o", "out"], &line[..]].concat();
+    let outcome = bench.run(&line).after(&before).finish().expect(1);
+    assert!(outcome.stderr.contains(row.word), "{} is not named: {}", row.word, outcome.stderr);
+    assert!(bench.flows("out").is_empty(), "not before the first packet");
+}
+
+/// What the default goes without, `strict` does not, and where all is there it goes on.
+fn strict_goes_on_with_every_layer() {
+    let usual = bench().run(&["-r", "in.pcap", "-o", "out", "--sandbox-report"]).finish().expect(0);
+    let missing = told(&usual).into_iter().flat_map(|(_, layers)| layers).find(|(_, in_force)| !in_force);
+    let bench = bench();
+    let line = ["-r", "in.pcap", "-o", "out", "--sandbox=strict", "--sandbox-report"];
+    let outcome = bench.run(&line).finish();
+    if let Some((layer, _)) = missing {
+        // An old kernel: that is said, and nothing is recorded.
+        let _ = outcome.expect(1).says(&layer);
+        return;
+    }
+    let outcome = outcome.expect(0);
+    for (role, layers) in told(&outcome) {
+        for layer in ["namespaces", "empty root", "memory-deny-write-execute"] {
+            assert!(layers.contains(&(layer.to_owned(), true)), "{role}: {layer}: {layers:?}");
+        }
+        assert!(layers.iter().all(|(_, in_force)| *in_force), "{role}: {layers:?}");
+    }
+    assert_eq!(bench.flows("out").len(), 2);
+}
+
+/// The same layers, one at a time, under the default.
+fn the_default_goes_on_without_what_not_every_system_has() {
+    for (failure, missing) in [
+        ("pivot_root=EPERM", "empty root"),
+        ("unshare=ENOSYS", "namespaces"),
+        ("prctl:65=EINVAL", "memory-deny-write-execute"),
+    ] {
+        let bench = bench();
+        let outcome = without(&bench, &[failure], &["--sandbox-report"]).expect(0);
+        for (role, layers) in told(&outcome) {
+            assert!(layers.contains(&(missing.to_owned(), false)), "{role}: {layers:?}");
+        }
+        assert_eq!(bench.flows("out").len(), 2);
+    }
+}
+
+fn told(outcome: &Outcome) -> Vec<Told> {
+    confinement::told(&outcome.stdout)
 }
 
 fn the_report_tells_what_is_in_force() {

@@ -9,12 +9,14 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::unistd::{geteuid, getgid, getuid};
 use proto::control::{FromRole, Layer, RoleState};
-use proto::plan::SandboxMode;
+use proto::plan::Identity;
 use proto::text::Text;
 use serde::Serialize;
 
 use super::error::Error;
+use super::identity::Identities;
 use super::launch::Roles;
 use super::process::{Heard, Process, reason};
 use super::settings::Settings;
@@ -27,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const CAPABILITIES: [&str; 5] = ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"];
 
 /// Waits until every role says it is confined, and sees that it is.
-pub fn all(roles: &mut Roles, settings: &Settings) -> Result<Vec<RoleState>, Error> {
+pub fn all(roles: &mut Roles, settings: &Settings, identities: &Identities) -> Result<Vec<RoleState>, Error> {
     let deadline = Instant::now().checked_add(PATIENCE).unwrap_or_else(Instant::now);
     let mut claims: Vec<Option<Vec<Layer>>> = roles.processes.iter().map(|_| None).collect();
     while claims.iter().any(Option::is_none) {
@@ -36,7 +38,10 @@ pub fn all(roles: &mut Roles, settings: &Settings) -> Result<Vec<RoleState>, Err
         }
     }
     let claims = claims.into_iter().map(Option::unwrap_or_default);
-    roles.processes.iter().zip(claims).map(|(process, layers)| attest(process, layers, settings)).collect()
+    let attest = |(process, layers): (&Process, _)| {
+        attest(process, layers, settings, identities.becomes(process.role))
+    };
+    roles.processes.iter().zip(claims).map(attest).collect()
 }
 
 /// The index of a role that has something to say and has not said that it is ready.
@@ -92,21 +97,26 @@ fn note(
 }
 
 /// Looks at one role from outside.
-fn attest(process: &Process, mut layers: Vec<Layer>, settings: &Settings) -> Result<RoleState, Error> {
+fn attest(
+    process: &Process,
+    mut layers: Vec<Layer>,
+    settings: &Settings,
+    identity: Option<Identity>,
+) -> Result<RoleState, Error> {
     let role = process.role.executable();
     let unconfined = |layer, seen: String| Error::Unconfined { role, layer, seen };
     let path = format!("/proc/{}/status", process.pid());
-    let status = fs::read_to_string(&path).map_err(|e| unconfined("attestation", format!("{path}: {e}")));
-    let status = match (status, settings.sandbox) {
-        (Err(e), SandboxMode::Require) => return Err(e),
-        (status, SandboxMode::Require | SandboxMode::BestEffort | SandboxMode::Off) => {
-            status.unwrap_or_default()
+    let status = match fs::read_to_string(&path) {
+        Err(e) if settings.sandbox.requires() => {
+            let why = format!("{path}: {e}: nothing is known of it without /proc");
+            return Err(unconfined("attestation", why));
         }
+        status => status.unwrap_or_default(),
     };
     let seen: BTreeMap<&str, &str> =
         status.lines().filter_map(|line| line.split_once(':')).map(|(k, v)| (k, v.trim())).collect();
-    for check in checks(&seen) {
-        if !check.holds && settings.sandbox == SandboxMode::Require {
+    for check in checks(&seen, identity) {
+        if !check.holds && settings.sandbox.requires() {
             return Err(unconfined(check.name, check.seen));
         }
         let detail = Text::cut(&format!("seen by tcpflow: {}", check.seen));
@@ -122,7 +132,7 @@ struct Check {
     seen: String,
 }
 
-fn checks(seen: &BTreeMap<&str, &str>) -> Vec<Check> {
+fn checks(seen: &BTreeMap<&str, &str>, identity: Option<Identity>) -> Vec<Check> {
     let get = |key: &str| seen.get(key).copied().unwrap_or("not known");
     let mut checks = vec![
         Check { name: "seccomp filter", holds: get("Seccomp") == "2", seen: get("Seccomp").into() },
@@ -131,13 +141,21 @@ fn checks(seen: &BTreeMap<&str, &str>) -> Vec<Check> {
     for name in CAPABILITIES {
         let value = get(name);
         // Without CAP_SETPCAP an ordinary user cannot empty the bounding set; no_new_privs makes it moot.
-        let excused = name == "CapBnd" && !nix::unistd::geteuid().is_root();
+        let excused = name == "CapBnd" && !geteuid().is_root();
         let empty = !value.is_empty() && value.chars().all(|digit| digit == '0');
         checks.push(Check { name, holds: empty || excused, seen: value.into() });
     }
-    for name in ["Uid", "Gid"] {
-        checks.push(Check { name, holds: seen.contains_key(name), seen: get(name).replace('\t', " ") });
+    let Identity { uid, gid } =
+        identity.unwrap_or_else(|| Identity { uid: getuid().as_raw(), gid: getgid().as_raw() });
+    for (name, due) in [("Uid", uid), ("Gid", gid)] {
+        // Real, effective, saved, and that of the file system.
+        let mut numbers = get(name).split_whitespace().map(str::parse::<u32>);
+        let holds = seen.contains_key(name) && numbers.all(|number| number == Ok(due));
+        checks.push(Check { name, holds, seen: get(name).replace('\t', " ") });
     }
+    // Who is not root cannot leave his groups.
+    let holds = identity.is_none() || get("Groups").is_empty();
+    checks.push(Check { name: "Groups", holds, seen: get("Groups").into() });
     checks
 }
 

@@ -1,6 +1,7 @@
 //! Users: whom each role becomes, and whom the command itself becomes while packets flow.
 
-use nix::unistd::{Gid, Uid, User, geteuid, getuid, setgroups, setresgid, setresuid};
+use nix::unistd::{Gid, Uid, User, geteuid, getgid, getuid, setgroups, setresgid, setresuid};
+use policy::Role;
 use proto::plan::Identity;
 
 use super::error::Error;
@@ -9,7 +10,8 @@ use super::settings::Settings;
 /// Users that the roles which touch hostile bytes become, when root starts tcpflow and names none.
 const FALLBACKS: [&str; 2] = ["tcpflow", "nobody"];
 
-/// Whom the roles become; all none when not started as root.
+/// Whom the roles become; all none when not started as root, or by a root of a user namespace that has no other
+/// user.
 #[derive(Debug, Clone, Copy)]
 pub struct Identities {
     /// For capture and reassembler.
@@ -36,9 +38,41 @@ impl Identities {
         }
         let reader = FALLBACKS.iter().find_map(|name| lookup(name).ok());
         let reader = reader.ok_or_else(|| Error::User(FALLBACKS.join("' or '")))?;
-        let root = Identity { uid: getuid().as_raw(), gid: nix::unistd::getgid().as_raw() };
+        if !exists_here(reader) {
+            return Ok(Self { reader: None, writer: None });
+        }
+        let root = Identity { uid: getuid().as_raw(), gid: getgid().as_raw() };
         Ok(Self { reader: Some(reader), writer: Some(root) })
     }
+
+    /// Whom this role becomes.
+    pub fn becomes(&self, role: Role) -> Option<Identity> {
+        match role {
+            Role::CaptureLive | Role::CaptureFiles | Role::Reassembler => self.reader,
+            Role::Writer | Role::Runner => self.writer,
+        }
+    }
+}
+
+/// Whether the user namespace that this runs in has this user and group: one made with `unshare -r` has none
+/// but its root. user_namespaces(7).
+fn exists_here(Identity { uid, gid }: Identity) -> bool {
+    [("uid_map", uid), ("gid_map", gid)].into_iter().all(|(file, number)| {
+        // Where there is no telling, the attempt tells.
+        std::fs::read_to_string(format!("/proc/self/{file}")).map_or(true, |map| has(&map, number))
+    })
+}
+
+/// Whether a line of such a map, which has a first number inside, one outside and a length, covers a number.
+fn has(map: &str, number: u32) -> bool {
+    map.lines().any(|line| {
+        let mut numbers = line.split_whitespace().map(str::parse::<u64>);
+        let (Some(Ok(first)), Some(_), Some(Ok(length))) = (numbers.next(), numbers.next(), numbers.next())
+        else {
+            return false;
+        };
+        (first..first.saturating_add(length)).contains(&number.into())
+    })
 }
 
 /// Finds a user by name, or by `uid[:gid]`.
@@ -63,9 +97,9 @@ fn lookup(name: &str) -> Result<Identity, Error> {
 ///
 /// It keeps the users of the roles, one as its real and one as its effective user, and no capability:
 /// that is what the kernel asks for to deliver its death to them (PDEATHSIG) and to end them.
-pub fn relinquish(identities: &Identities, writer: Option<Identity>) -> Result<(), Error> {
+pub fn relinquish(identities: &Identities) -> Result<(), Error> {
     let told = |what: &str| Error::Told(format!("cannot drop privileges: {what}"));
-    if let (Some(reader), Some(writer)) = (identities.reader, writer) {
+    if let (Some(reader), Some(writer)) = (identities.reader, identities.writer) {
         let (ruid, euid) = (Uid::from_raw(writer.uid), Uid::from_raw(reader.uid));
         let (rgid, egid) = (Gid::from_raw(writer.gid), Gid::from_raw(reader.gid));
         setgroups(&[]).map_err(|e| told(&format!("setgroups: {e}")))?;
@@ -76,4 +110,18 @@ pub fn relinquish(identities: &Identities, writer: Option<Identity>) -> Result<(
         policy::sandbox::relinquish(|| Ok(())).map_err(|e| told(&e))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has;
+
+    #[test]
+    fn a_namespace_has_the_users_of_its_map() {
+        assert!(has("         0          0 4294967295\n", 65534));
+        assert!(!has("         0       1000          1\n", 65534));
+        let containers = "         0       1000          1\n         1     100000      65536\n";
+        assert!(has(containers, 65534) && !has(containers, 65537));
+        assert!(!has("", 0) && !has("0 0\n", 0));
+    }
 }

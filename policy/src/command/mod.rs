@@ -22,8 +22,8 @@ use std::process::ExitCode;
 
 use cli::Request;
 use error::Error;
+use identity::Identities;
 use proto::control::Level;
-use proto::plan::Identity;
 use settings::Settings;
 use signals::Signals;
 
@@ -61,12 +61,13 @@ fn follow(settings: &Settings) -> Result<(), Error> {
     sys::close_on_exec_from_3().map_err(Error::Descriptors)?;
     let inherited = programs::Descriptors::inherited(&settings.programs)?;
     let (ends, asks) = (Signals::that_end()?, Signals::that_ask()?);
-    let identities = identity::Identities::of(settings)?;
+    let identities = Identities::of(settings)?;
     let places = output::prepare(settings, &identities)?;
     tell::at(Level::Detail, concat!("TCPFLOW version ", env!("CARGO_PKG_VERSION")), settings);
-    let writer = places.writer;
+    // Whose the output directory is may have changed whom the writer becomes.
+    let identities = Identities { writer: places.writer, ..identities };
     let mut roles = launch::start(settings, &identities, places, inherited)?;
-    let begun = begin(&mut roles, settings, &identities, writer);
+    let begun = begin(&mut roles, settings, &identities);
     if let Err(error) = begun {
         roles.dismiss();
         return Err(error);
@@ -75,14 +76,9 @@ fn follow(settings: &Settings) -> Result<(), Error> {
 }
 
 /// Sees that every role is confined, gives up what is left of privilege, and gives the word to start.
-fn begin(
-    roles: &mut launch::Roles,
-    settings: &Settings,
-    identities: &identity::Identities,
-    writer: Option<Identity>,
-) -> Result<(), Error> {
-    let states = attest::all(roles, settings)?;
-    identity::relinquish(identities, writer)?;
+fn begin(roles: &mut launch::Roles, settings: &Settings, identities: &Identities) -> Result<(), Error> {
+    let states = attest::all(roles, settings, identities)?;
+    identity::relinquish(identities)?;
     if settings.sandbox_report {
         tell::out(&attest::json(&states)).map_err(Error::Output)?;
     }

@@ -90,20 +90,26 @@ type Step = Result<String, String>;
 impl Entered {
     /// A layer that ends the run when missing, unless the user asked for best effort.
     fn required(&mut self, name: &'static str, step: Step) -> Result<(), Error> {
-        match (step, self.mode) {
-            (Err(reason), SandboxMode::Require) => Err(Error::layer(name, reason)),
-            (step, SandboxMode::Require | SandboxMode::BestEffort | SandboxMode::Off) => {
+        match step {
+            Err(reason) if self.mode.requires() => Err(Error::layer(name, reason)),
+            step => {
                 self.note(name, step);
                 Ok(())
             }
         }
     }
 
-    /// A layer that not every system allows; whether it is in force.
+    /// A layer that not every system allows; whether it is in force. It ends the run when missing only where
+    /// the user asked for every layer.
     fn optional(&mut self, name: &'static str, step: Step) -> Result<bool, Error> {
-        let in_force = step.is_ok();
-        self.note(name, step);
-        Ok(in_force)
+        match step {
+            Err(reason) if self.mode == SandboxMode::Strict => Err(Error::layer(name, reason)),
+            step => {
+                let in_force = step.is_ok();
+                self.note(name, step);
+                Ok(in_force)
+            }
+        }
     }
 
     /// Dropping privileges is no matter of effort: it is done whatever the mode.

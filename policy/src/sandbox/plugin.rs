@@ -36,7 +36,7 @@ impl Plugin {
         let rules = match mode {
             SandboxMode::Off => None,
             SandboxMode::BestEffort => rules(readable).ok(),
-            SandboxMode::Require => Some(rules(readable)?),
+            SandboxMode::Strict | SandboxMode::Require => Some(rules(readable)?),
         };
         Ok(Self { mode, memory, rules, calls: seccomp::python()? })
     }
@@ -54,7 +54,7 @@ impl Plugin {
         }
         if let Some(rules) = self.rules.take() {
             let status = rules.restrict_self().map_err(|e| format!("landlock: {e}"))?;
-            if status.ruleset == RulesetStatus::NotEnforced && self.mode == SandboxMode::Require {
+            if status.ruleset == RulesetStatus::NotEnforced && self.mode.requires() {
                 return Err("landlock: not supported by this kernel".into());
             }
         }
@@ -65,7 +65,7 @@ impl Plugin {
                 let _ = seccompiler::apply_filter(&self.calls);
                 Ok(())
             }
-            SandboxMode::Require => {
+            SandboxMode::Strict | SandboxMode::Require => {
                 seccompiler::apply_filter(&self.calls).map_err(|e| format!("seccomp: {e}"))
             }
         }

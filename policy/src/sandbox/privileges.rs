@@ -24,7 +24,7 @@ pub fn drop_to(identity: Option<Identity>) -> Result<String, String> {
 pub fn relinquish(change: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
     shed(change)?;
     hide()?;
-    no_new_privs().map(drop)
+    no_new_privs().map(drop).map_err(|e| format!("no_new_privs: {e}"))
 }
 
 /// Empties every capability set around a change of user, which needs some of them.

@@ -2,7 +2,7 @@
 //! kernel, in a container, or under somebody else's filter.
 //!
 //! `without NAME=ERRNO... -- COMMAND [ARGUMENT...]`; `NAME:N=ERRNO` lets the call fail only when its first
-//! argument is N.
+//! argument is N. With 0 for ERRNO the call does nothing and says that all went well.
 
 use std::collections::BTreeMap;
 use std::os::unix::process::CommandExt;
@@ -48,8 +48,9 @@ fn filter(failure: &str) -> BpfProgram {
     let (call, errno) = failure.split_once('=').expect("NAME=ERRNO");
     let errno = match errno {
         "EPERM" => 1,
+        "EINVAL" => 22,
         "ENOSYS" => 38,
-        number => number.parse().expect("EPERM, ENOSYS or a number"),
+        number => number.parse().expect("EINVAL, EPERM, ENOSYS or a number"),
     };
     let (name, first) = call.split_once(':').map_or((call, None), |(name, first)| (name, Some(first)));
     let (_, number) = CALLS.into_iter().find(|(known, _)| *known == name).expect("a call known here");

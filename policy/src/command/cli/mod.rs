@@ -215,6 +215,7 @@ fn console(matches: &ArgMatches) -> Option<ConsolePlan> {
 
 fn sandbox(matches: &ArgMatches) -> SandboxMode {
     match text(matches, "sandbox").as_deref() {
+        Some("strict") => SandboxMode::Strict,
         Some("best-effort") => SandboxMode::BestEffort,
         Some("off") => SandboxMode::Off,
         Some(_) | None => SandboxMode::Require,

@@ -138,9 +138,11 @@ fn privileges() -> Vec<Arg> {
         Arg::new("sandbox")
             .long("sandbox")
             .value_name("MODE")
-            .value_parser(["require", "best-effort", "off"])
+            .value_parser(["require", "strict", "best-effort", "off"])
             .default_value("require")
-            .help("What to do when a layer of confinement cannot be had: require, best-effort or off"),
+            .help(
+                "What to do when a layer of confinement cannot be had: require, strict, best-effort or off",
+            ),
         Arg::new("sandbox-report")
             .long("sandbox-report")
             .action(ArgAction::SetTrue)
