@@ -4,7 +4,7 @@
 use std::ffi::CString;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 
@@ -27,16 +27,11 @@ pub fn duplicate(fd: RawFd) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(copy) })
 }
 
-/// Makes descriptor 2 one for `file`.
-pub fn replace_standard_error(file: File) -> io::Result<()> {
+/// Makes descriptor 2 one for what descriptor 1 has open.
+pub fn standard_error_to_output() -> io::Result<()> {
     // SAFETY: both are open descriptors or the call fails; nothing in this process owns number 2, the
     // standard library only borrows it.
-    check(unsafe { libc::dup2(file.as_raw_fd(), 2) })?;
-    if file.as_raw_fd() == 2 {
-        // It was opened as number 2 because that was closed: it must stay.
-        let _ = file.into_raw_fd();
-    }
-    Ok(())
+    check(unsafe { libc::dup2(libc::STDOUT_FILENO, libc::STDERR_FILENO) }).map(drop)
 }
 
 /// Makes descriptor `fd`, which the manifest has as a directory, one for the directory `path`.

@@ -22,7 +22,7 @@ use super::output::Places;
 use super::process::Process;
 use super::programs::Descriptors;
 use super::settings::{Input, Settings};
-use super::{plans, programs, sys};
+use super::{nothing, plans, programs, sys};
 
 /// What a data channel may hold, in bytes: a few batches, so that neither end waits for each one.
 const SEND_BUFFER: usize = 4 << 20;
@@ -189,11 +189,13 @@ fn spawn(role: Role, descriptors: Vec<(OwnedFd, i32)>, stdin: bool) -> Result<Pr
     let (ours, theirs) = pair().map_err(|e| failed(format!("control channel: {e}")))?;
     let mut mappings = vec![FdMapping { parent_fd: theirs, child_fd: manifest::CONTROL }];
     mappings.extend(descriptors.into_iter().map(|(parent_fd, child_fd)| FdMapping { parent_fd, child_fd }));
+    let nothing = nothing::open().map_err(|e| failed(format!("/dev/null: {e}")))?;
+    let input = nothing.try_clone().map_err(|e| failed(format!("/dev/null: {e}")))?;
     let mut command = Command::new(path);
     command
         .env_clear()
-        .stdin(if stdin { Stdio::inherit() } else { Stdio::null() })
-        .stdout(Stdio::null())
+        .stdin(if stdin { Stdio::inherit() } else { input.into() })
+        .stdout(nothing)
         .fd_mappings(mappings)
         .map_err(|e| failed(e.to_string()))?;
     sys::ignore_user_signals(&mut command);
@@ -203,7 +205,7 @@ fn spawn(role: Role, descriptors: Vec<(OwnedFd, i32)>, stdin: bool) -> Result<Pr
 
 /// Finds a role's executable by where the command itself is, never by the environment.
 fn executable(role: Role) -> Option<PathBuf> {
-    let here = std::env::current_exe().ok()?;
+    let here = std::env::current_exe().or_else(|_| sys::executed()?.canonicalize()).ok()?;
     let here = here.parent()?;
     PLACES.iter().map(|place| here.join(place).join(role.executable())).find(|path: &PathBuf| is_file(path))
 }

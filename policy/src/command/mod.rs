@@ -7,6 +7,7 @@ mod error;
 mod identity;
 mod interfaces;
 mod launch;
+mod nothing;
 mod output;
 mod plans;
 mod process;

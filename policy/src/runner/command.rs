@@ -237,7 +237,8 @@ fn spawn(line: &str, path: &[u8], environment: &[(OsString, OsString)]) -> std::
         .arg(argument(path))
         .env_clear()
         .envs(environment.iter().map(|(name, value)| (name, value)))
-        .stdin(Stdio::null())
+        // The runner's own, from which nothing comes.
+        .stdin(Stdio::inherit())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0);

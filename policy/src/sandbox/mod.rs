@@ -49,8 +49,6 @@ impl Error {
 pub fn enter(role: Role, confinement: &Confinement, packet: Option<RawFd>) -> Result<Vec<Layer>, Error> {
     let parent = nix::unistd::getppid();
     let mut entered = Entered { mode: confinement.mode, layers: Vec::new() };
-    // Everything that names a path is done before the paths are gone.
-    let null = privileges::null_device().map_err(|e| Error::layer("/dev/null", e))?;
     let enclosed = confinement.mode != SandboxMode::Off && !role.runs_programs();
     if enclosed {
         filesystem::stand_in_output(role).map_err(|e| Error::layer("output directory", e))?;
@@ -63,7 +61,7 @@ pub fn enter(role: Role, confinement: &Confinement, packet: Option<RawFd>) -> Re
     entered.privilege("privileges", privileges::drop_to(confinement.identity))?;
     entered.privilege("parent death signal", privileges::tie_to(parent, role))?;
     entered.privilege("no core, no tracer", privileges::hide())?;
-    entered.privilege("silent standard error", privileges::silence(null))?;
+    entered.privilege("silent standard error", privileges::silence())?;
     if confinement.mode != SandboxMode::Off {
         entered.required("no_new_privs", privileges::no_new_privs())?;
         if enclosed {

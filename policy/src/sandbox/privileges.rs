@@ -1,7 +1,5 @@
 //! Privileges: users, groups, capabilities, and the ties to the parent process.
 
-use std::fs::{File, OpenOptions};
-
 use caps::CapSet;
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
@@ -68,18 +66,13 @@ pub fn hide() -> Result<String, String> {
 
 /// No later exec, not that any is allowed, could gain a privilege.
 pub fn no_new_privs() -> Result<String, String> {
-    prctl::set_no_new_privs().map_err(|e| e.to_string())?;
+    prctl::set_no_new_privs().map_err(|e| format!("prctl: {e}"))?;
     Ok(String::new())
 }
 
-/// Opens the null device while it can be named.
-pub fn null_device() -> Result<File, std::io::Error> {
-    OpenOptions::new().read(true).write(true).open("/dev/null")
-}
-
-/// Puts the null device in the place of standard error: what a role has to say goes over its control
-/// channel, where `tcpflow` takes escapes out.
-pub fn silence(null: File) -> Result<String, String> {
-    sys::replace_standard_error(null).map_err(|e| e.to_string())?;
+/// Puts standard output, which leads nowhere, in the place of standard error: what a role has to say goes over
+/// its control channel, where `tcpflow` takes escapes out.
+pub fn silence() -> Result<String, String> {
+    sys::standard_error_to_output().map_err(|e| e.to_string())?;
     Ok("the control channel speaks".into())
 }
