@@ -13,4 +13,6 @@ pub mod report;
 pub mod run;
 pub mod subject;
 pub mod suite;
+#[cfg(target_arch = "x86_64")]
+pub mod tracee;
 pub mod tree;
