@@ -9,17 +9,22 @@ AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 BUILD_NEEDS := gcc:gcc,libc6-dev pkg-config:pkg-config pcap-config:libpcap-dev
 # What tests run: a server and a client to listen to, namespaces to put them in, an independent capturer.
 TEST_NEEDS := curl:curl ip:iproute2 ss:iproute2 python3:python3 tcpdump:tcpdump ethtool:ethtool \
-	gzip:gzip bzip2:bzip2 xz:xz-utils zstd:zstd zip:zip groff:groff-base pdftotext:poppler-utils
+	gzip:gzip bzip2:bzip2 xz:xz-utils zstd:zstd zip:zip groff:groff-base pdftotext:poppler-utils setcap:libcap2-bin
 
-.PHONY: run test lint fuzz build docs needs test-needs
+.PHONY: run test lint advisories fuzz build docs sbom reproducible needs test-needs
+
+# The same source makes the same bytes, wherever it lies and whoever builds it: what a panic would say of where a
+# file was is said of names that stand for the directories.
+HOME_OF_CARGO := $(or $(CARGO_HOME),$(HOME)/.cargo)
+RELEASE := --config 'build.rustflags=["--remap-path-prefix=$(CURDIR)=tcpflow","--remap-path-prefix=$(HOME_OF_CARGO)=cargo"]' \
+	build --release --workspace --bins
 
 # The main job, on a capture that comes with the source.
-run: needs
-	$(CARGO) build --release --workspace --bins
+run: build
 	./tests/show $(TARGET)/release/tcpflow tests/pcaps/http.pcap
 
 build: needs
-	$(CARGO) build --release --workspace --bins
+	$(CARGO) $(RELEASE)
 
 # The manual page and shell completions, for packages, under DOCS as under a prefix.
 DOCS ?= $(TARGET)/docs
@@ -38,6 +43,10 @@ lint:
 	then $(CARGO) deny check bans licenses sources; \
 	else echo "lint: cargo-deny is not installed: dependencies are not checked"; fi
 
+# Known defects of what this is built of. Needs the network, for the database.
+advisories:
+	$(CARGO) deny check advisories
+
 # Every fuzz target for a while, address sanitizer on. Sanitizers want a nightly compiler, or this variable.
 FUZZ_TARGETS := link ip tunnel fragments tcp savefile compressed conversation messages http
 FUZZ_SECONDS ?= 60
@@ -50,6 +59,15 @@ fuzz: needs
 		$(FUZZ) run --fuzz-dir . $$target corpus/$$target seeds/$$target -- \
 			-max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0 || exit 1; \
 	done
+
+# What each executable is built of, for whoever has to know: CycloneDX, one file each.
+SBOM ?= $(TARGET)/sbom
+sbom:
+	./packaging/sbom $(SBOM)
+
+# Builds twice, in different places, and compares.
+reproducible: needs
+	./tests/reproducible
 
 needs:
 	@./tests/install-missing $(AS_ROOT) -- $(BUILD_NEEDS)
