@@ -12,7 +12,7 @@ use tcpflow_tests::confinement::{told, without};
 use tcpflow_tests::conversation::Conversation;
 use tcpflow_tests::lab::{self, INTERFACE};
 use tcpflow_tests::run::{Bench, Outcome, Run};
-use tcpflow_tests::subject::{EXECUTABLES, Subject};
+use tcpflow_tests::subject::{EXECUTABLES, Subject, copy};
 use tcpflow_tests::suite::{self, Need};
 use tcpflow_tests::tree::Tree;
 
@@ -160,7 +160,7 @@ impl Bare {
 fn copy_into(root: &Path, from: &Path, to: &Path) {
     let to = root.join(to.strip_prefix("/").unwrap());
     std::fs::create_dir_all(to.parent().unwrap()).unwrap();
-    std::fs::copy(from, &to).unwrap_or_else(|e| panic!("{} to {}: {e}", from.display(), to.display()));
+    copy(from, &to);
 }
 
 /// The libraries that an executable needs, the loader among them.
