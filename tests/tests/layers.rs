@@ -19,13 +19,14 @@ mod acts {
     use std::collections::BTreeSet;
     use std::io::ErrorKind;
     use std::net::{TcpListener, UdpSocket};
+    use std::path::Path;
 
     use nix::errno::Errno;
     use nix::sys::signal::Signal;
     use tcpflow_tests::confinement::{told, without};
     use tcpflow_tests::process::Process;
     use tcpflow_tests::run::{Bench, Running};
-    use tcpflow_tests::subject::Subject;
+    use tcpflow_tests::subject::{Subject, copy};
     use tcpflow_tests::suite::{Case, Need};
     use tcpflow_tests::tracee::{Door, Tracee, Verdict};
 
@@ -95,20 +96,38 @@ mod acts {
         }
     }
 
+    /// How it is run: what stands before the command, and its line.
+    #[derive(Clone, Copy)]
+    struct Start {
+        name: &'static str,
+        before: &'static [&'static str],
+        line: &'static [&'static str],
+    }
+
+    const STARTS: [Start; 3] = [
+        Start { name: "savefiles", before: &[], line: &["-r", "-", "-U", "nobody", "-S", "tcp_cmd=true"] },
+        Start { name: "live", before: &[], line: &["-i", "lo", "-p", "-U", "nobody"] },
+        Start {
+            name: "savefiles_of_an_ordinary_user",
+            before: &["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"],
+            line: &["-r", "-", "-S", "tcp_cmd=true"],
+        },
+    ];
+
     pub fn cases() -> Vec<Case> {
         let mut all = Vec::new();
-        for (input, line) in
-            [("savefiles", ["-r", "-", "-S", "tcp_cmd=true"]), ("live", ["-i", "lo", "-p", "-q"])]
-        {
-            for row in ROWS {
-                let name = format!("{input}_without_{}", row.layer);
-                all.push(Case::new(name, &[Need::Root], move || every_act_fails(&row, &line)));
+        for start in STARTS {
+            // He stays who he is.
+            let rows = ROWS.into_iter().filter(|row| row.layer != "user" || start.before.is_empty());
+            for row in rows {
+                let name = format!("{}_without_{}", start.name, row.layer);
+                all.push(Case::new(name, &[Need::Root], move || every_act_fails(&row, &start)));
             }
         }
         all
     }
 
-    fn every_act_fails(row: &Row, line: &[&str]) {
+    fn every_act_fails(row: &Row, start: &Start) {
         for act in ACTS {
             let spared: &[Option<usize>] = match act {
                 // Each against a sibling that nobody holds.
@@ -127,7 +146,7 @@ mod acts {
                 continue;
             }
             for spared in spared {
-                Scene::new(row, line).attempt(act, *spared, row);
+                Scene::new(row, start).attempt(act, *spared, row);
             }
         }
     }
@@ -148,14 +167,26 @@ mod acts {
     }
 
     impl Scene {
-        fn new(row: &Row, line: &[&str]) -> Self {
+        fn new(row: &Row, start: &Start) -> Self {
             let bench = Bench::of(Subject::Ours).folder("outside", 0o777).folder("out", 0o777);
-            let line =
-                [line, &["-o", "out", "-U", "nobody", "--sandbox=best-effort", "--sandbox-report"]].concat();
-            let mut running = bench.run(&line).after(&without(row.failures)).start();
+            let line = [start.line, &["-o", "out", "--sandbox=best-effort", "--sandbox-report"]].concat();
+            let (mut before, mut run) = (without(row.failures), bench.run(&line));
+            if !start.before.is_empty() {
+                // Whoever it is may not enter the build tree.
+                let installed = bench.installed();
+                let helper = installed.with_file_name("without");
+                copy(Path::new(&before[0]), &helper);
+                before[0] = helper.into_os_string().into_string().unwrap();
+                run = run.program(installed).after(start.before);
+            }
+            let run = run.after(&before);
+            let mut running = run.start();
             running.wait_until("its report", |running| running.printed().ends_with("]\n"));
             for (role, layers) in told(&running.printed()) {
-                assert_left_out(row, &role, &layers);
+                // Who was no root, and has no user namespace of his own, never had a capability.
+                let never =
+                    row.layer == "capabilities" && role == "tcpflow-runner" && !start.before.is_empty();
+                assert_left_out(row.shown.filter(|_| !never), &role, &layers);
             }
             let streams = TcpListener::bind("127.0.0.1:0").unwrap();
             streams.set_nonblocking(true).unwrap();
@@ -234,14 +265,21 @@ mod acts {
         }
     }
 
-    /// Sees that the layer is not there where it is one of the role's, and every other is.
-    fn assert_left_out(row: &Row, role: &str, layers: &[(String, bool)]) {
+    /// Sees that the layer is not there where it is one of the role's, and that no other is missing but what an
+    /// old kernel has not.
+    fn assert_left_out(shown: Option<&str>, role: &str, layers: &[(String, bool)]) {
         let missing: BTreeSet<&str> =
             layers.iter().filter(|(_, on)| !on).map(|(name, _)| name.as_str()).collect();
-        let is_its = row.shown.filter(|shown| layers.iter().any(|(name, _)| name == shown));
-        if let Some(shown) = is_its {
+        let is_its = |shown: &&str| layers.iter().any(|(name, _)| name == shown);
+        if let Some(shown) = shown.filter(is_its) {
             assert!(missing.contains(shown), "{role}: {shown} is there: {layers:?}");
         }
+        let due = |name: &str| {
+            shown == Some(name)
+                || name == "memory-deny-write-execute"
+                || (shown == Some("CapEff") && name.starts_with("Cap"))
+        };
+        assert!(missing.iter().all(|name| due(name)), "{role}: more is missing: {missing:?}");
     }
 
     fn number(value: i32) -> u64 {
