@@ -96,6 +96,12 @@ impl Tracee {
         Self { pid, registers, code, alive: true }
     }
 
+    /// Its number.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        self.pid.as_raw()
+    }
+
     /// Whether the process can still be asked.
     #[must_use]
     pub fn is_alive(&self) -> bool {
@@ -243,7 +249,9 @@ fn wait(pid: Pid) -> WaitStatus {
     waitpid(pid, Some(WaitPidFlag::__WALL)).unwrap_or_else(|e| panic!("waiting for {pid}: {e}"))
 }
 
+/// An address in another process, as ptrace takes it.
 #[allow(clippy::as_conversions, reason = "an address in another process, which is never read here")]
-fn address(value: u64) -> *mut c_void {
+#[must_use]
+pub fn address(value: u64) -> *mut c_void {
     value as *mut c_void
 }
