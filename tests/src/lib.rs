@@ -7,6 +7,7 @@ pub mod capture;
 pub mod confinement;
 pub mod conformance;
 pub mod conversation;
+pub mod flood;
 pub mod lab;
 pub mod process;
 pub mod report;

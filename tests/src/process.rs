@@ -89,6 +89,21 @@ impl Process {
     }
 }
 
+/// What a process and its children have of memory that is no file's (`RssAnon` and `RssShmem`), in KiB. Pages of
+/// executables and libraries are there once, however many map them, and can be had again.
+#[must_use]
+pub fn memory_of_family(parent: i32) -> u64 {
+    let children = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap_or_default();
+    let family = children.split_whitespace().filter_map(|pid| pid.parse().ok()).chain([parent]);
+    family.map(memory).sum()
+}
+
+fn memory(pid: i32) -> u64 {
+    let Some(status) = status(pid) else { return 0 };
+    let kib = |field| status.get(field).and_then(|text| text.split(' ').next()?.parse::<u64>().ok());
+    ["RssAnon", "RssShmem"].into_iter().filter_map(kib).sum()
+}
+
 /// The kernel keeps fifteen bytes of a name, and lets nobody but root see where a process that hides itself
 /// was started from.
 fn whole_name(kept: &str) -> String {
