@@ -57,7 +57,7 @@ impl<'a> Pending<'a> {
 
     /// What is pending for one file.
     pub fn take(&mut self, file: FileId) -> Option<Gathered<'a>> {
-        self.ranges.remove(&file)
+        if self.ranges.is_empty() { None } else { self.ranges.remove(&file) }
     }
 
     /// What a file is to grow by so far.

@@ -23,6 +23,7 @@ mod store;
 mod sums;
 mod sys;
 mod table;
+mod time;
 mod unprocessed;
 
 fn main() -> std::process::ExitCode {

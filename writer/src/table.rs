@@ -11,9 +11,17 @@ use crate::flow::Flow;
 const MAX_FLOWS: usize = 4_194_304;
 
 /// Open flows by number.
+///
+/// The index is small and is what is searched. A flow that begins takes the place of the one that ended last, and so
+/// in a flood of flows the place is still at hand, and those that end next lie side by side.
+///
+/// Invariant: `places` has the number of each flow that is open, with its place in `flows`; all other places are empty
+/// and in `free`.
 #[derive(Debug, Default)]
 pub struct Table {
-    flows: HashMap<u64, Flow>,
+    places: HashMap<u64, usize>,
+    flows: Vec<Option<Flow>>,
+    free: Vec<usize>,
     next: u64,
 }
 
@@ -23,27 +31,44 @@ impl Table {
         if open.flow.0 != self.next {
             return Err(Breach::Forbidden("flow numbered out of order"));
         }
-        if self.flows.len() >= MAX_FLOWS {
+        if self.places.len() >= MAX_FLOWS {
             return Err(Breach::Forbidden("too many flows open at once"));
         }
         self.next = self.next.checked_add(1).ok_or(Breach::Forbidden("flow numbers have run out"))?;
-        self.flows.insert(open.flow.0, Flow::new(open));
+        let number = open.flow.0;
+        let flow = Some(Flow::new(open));
+        let free = self.free.pop();
+        let place = match free.and_then(|place| Some((place, self.flows.get_mut(place)?))) {
+            Some((place, empty)) => {
+                *empty = flow;
+                place
+            }
+            None => {
+                self.flows.push(flow);
+                self.flows.len().saturating_sub(1)
+            }
+        };
+        self.places.insert(number, place);
         Ok(())
     }
 
     /// An open flow.
     pub fn get(&mut self, id: FlowId) -> Result<&mut Flow, Breach> {
-        self.flows.get_mut(&id.0).ok_or(Breach::Forbidden("flow that is not open"))
+        let place = self.places.get(&id.0).and_then(|place| self.flows.get_mut(*place));
+        place.and_then(Option::as_mut).ok_or(Breach::Forbidden("flow that is not open"))
     }
 
     /// A flow ends.
     pub fn close(&mut self, id: FlowId) -> Result<Flow, Breach> {
-        self.flows.remove(&id.0).ok_or(Breach::Forbidden("flow that is not open"))
+        let place = self.places.remove(&id.0).ok_or(Breach::Forbidden("flow that is not open"))?;
+        self.free.push(place);
+        let flow = self.flows.get_mut(place).and_then(Option::take);
+        flow.ok_or(Breach::Forbidden("flow that is not open"))
     }
 
     /// Whether no flow is open.
     pub fn is_empty(&self) -> bool {
-        self.flows.is_empty()
+        self.places.is_empty()
     }
 
     /// How many flows there were so far.
@@ -53,7 +78,8 @@ impl Table {
 
     /// All flows that are still open, oldest first.
     pub fn drain(&mut self) -> Vec<Flow> {
-        let mut flows: Vec<Flow> = std::mem::take(&mut self.flows).into_values().collect();
+        self.places.clear();
+        let mut flows: Vec<Flow> = std::mem::take(&mut self.flows).into_iter().flatten().collect();
         flows.sort_unstable_by_key(|flow| flow.open.flow);
         flows
     }
@@ -74,6 +100,18 @@ mod tests {
         assert!(table.open(open(0)).is_err(), "used again after its end");
         table.open(open(1)).unwrap();
         assert_eq!(table.total(), 2);
+    }
+
+    #[test]
+    fn a_place_is_taken_again_by_another_flow() {
+        let mut table = Table::default();
+        (0..3).for_each(|number| table.open(open(number)).unwrap());
+        assert_eq!(table.close(FlowId(1)).unwrap().open.flow, FlowId(1));
+        table.open(open(3)).unwrap();
+        assert_eq!(table.flows.len(), 3);
+        assert!(table.get(FlowId(1)).is_err(), "its place is not it");
+        let left: Vec<u64> = table.drain().iter().map(|flow| flow.open.flow.0).collect();
+        assert_eq!((left, table.is_empty()), (vec![0, 2, 3], true));
     }
 
     #[test]

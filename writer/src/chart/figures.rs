@@ -2,7 +2,7 @@
 
 use proto::time::Timestamp;
 
-use crate::name::iso8601;
+use crate::time::iso8601;
 
 const UNITS: [&str; 7] = ["B", "KB", "MB", "GB", "TB", "PB", "EB"];
 
@@ -130,7 +130,7 @@ pub fn between(first: Timestamp, last: Timestamp) -> u64 {
 
 /// Date and time of day in UTC, to the second.
 pub fn date(time: Timestamp) -> String {
-    let text = iso8601(Timestamp::new(time.seconds(), 0));
+    let text = iso8601(Timestamp::new(time.seconds(), 0)).to_string();
     text.replace('T', " ").trim_end_matches('Z').to_owned()
 }
 

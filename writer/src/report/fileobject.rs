@@ -8,112 +8,96 @@ use proto::plan::Plugin;
 use proto::runner::Outcome;
 
 use super::bodies::byte_runs;
-use super::xml::Xml;
-use crate::flow::Flow;
+use super::xml::{Tag, Xml};
+use crate::flow::{Fault, Flow};
 use crate::held::Ended;
-use crate::name::{iso8601, mac};
+use crate::name::mac;
 use crate::runner::Answered;
+use crate::time::iso8601;
 
-/// A `<fileobject>`, with a plugin's answer where there is one.
-pub fn fileobject(prefix: &str, ended: &Ended, result: Option<(&Plugin, &Answered)>) -> Vec<u8> {
+/// Writes a `<fileobject>`, with a plugin's answer where there is one.
+pub fn fileobject(xml: &mut Xml, prefix: &str, ended: &Ended, result: Option<(&Plugin, &Answered)>) {
     let (flow, close) = (&ended.flow, ended.close.as_ref());
-    let mut xml = Xml::new(2);
     xml.start("fileobject", &[]);
     if let Some(name) = &flow.name {
-        xml.element("filename", &format!("{prefix}{name}"));
+        xml.element("filename", format_args!("{prefix}{name}"));
     }
     let size = match (&flow.savefile, close) {
         (Some(_), _) => flow.file_length,
         (None, Some(close)) => close.size,
         (None, None) => flow.stream_length,
     };
-    xml.element("filesize", &size.to_string());
-    let mut attributes = known_at_the_beginning(flow, close);
+    xml.element("filesize", size);
+    let mut tag = known_at_the_beginning(xml.tag("tcpflow"), flow, close);
     if let Some(close) = close {
-        attributes.extend(known_at_the_end(flow, close));
+        tag = known_at_the_end(tag, flow, close);
     }
-    attributes.extend(ours(flow, close));
-    xml.empty("tcpflow", &borrowed(&attributes));
+    ours(tag, flow, close).empty();
     if let Some(close) = close {
-        missing_runs(&mut xml, &close.missing_runs);
+        missing_runs(xml, &close.missing_runs);
     }
     for (name, digest) in &ended.digests {
-        xml.element_with("hashdigest", &[("type", name)], digest);
+        xml.tag("hashdigest").with("type", name).around(digest);
     }
     if let Some(bodies) = &flow.bodies {
-        byte_runs(&mut xml, (prefix, flow.name.as_deref().unwrap_or_default()), bodies);
+        byte_runs(xml, (prefix, flow.name.as_deref().unwrap_or_default()), bodies);
     }
     if let Some((plugin, answered)) = result {
-        plugin_result(&mut xml, plugin, answered);
+        plugin_result(xml, plugin, answered);
     }
     xml.end("fileobject");
-    xml.into_bytes()
 }
 
 /// What the plugin returned, or why it did not.
 fn plugin_result(xml: &mut Xml, plugin: &Plugin, answered: &Answered) {
-    let mut attributes = vec![
-        ("scanner", "python".to_owned()),
-        ("path", plugin.path.to_string()),
-        ("module", plugin.module.to_string()),
-        ("function", plugin.function.to_string()),
-    ];
-    attributes.extend(answered.given.map(|bytes| ("given", bytes.to_string())));
-    let text = match answered.outcome {
+    let (cut, failed, text) = match answered.outcome {
         Outcome::Nothing => return,
-        Outcome::Text { cut } => {
-            attributes.extend(cut.then(|| ("truncated", "yes".to_owned())));
-            answered.text.as_str()
-        }
-        Outcome::Failed => {
-            attributes.push(("failed", answered.text.clone()));
-            ""
-        }
+        Outcome::Text { cut } => (cut.then_some("yes"), None, answered.text.as_str()),
+        Outcome::Failed => (None, Some(&answered.text), ""),
     };
-    xml.element_with("tcpflow:result", &borrowed(&attributes), text);
+    xml.tag("tcpflow:result")
+        .with("scanner", "python")
+        .with("path", &plugin.path)
+        .with("module", &plugin.module)
+        .with("function", &plugin.function)
+        .with_any("given", answered.given)
+        .with_any("truncated", cut)
+        .with_any("failed", failed)
+        .around(text);
 }
 
-type Attributes = Vec<(&'static str, String)>;
-
-fn known_at_the_beginning(flow: &Flow, close: Option<&FlowClose>) -> Attributes {
+fn known_at_the_beginning<'x>(tag: Tag<'x>, flow: &Flow, close: Option<&FlowClose>) -> Tag<'x> {
     let open = &flow.open;
-    let mut attributes = vec![("startime", iso8601(open.start))];
-    attributes.extend(close.map(|close| ("endtime", iso8601(close.end))));
-    for (name, address) in [("mac_daddr", open.destination_mac), ("mac_saddr", open.source_mac)] {
-        attributes.extend(address.filter(|bytes| *bytes != [0; 6]).map(|bytes| (name, mac(bytes))));
-    }
+    let known = |address: Option<[u8; 6]>| address.filter(|bytes| *bytes != [0; 6]).map(mac);
     let family = match open.key.source {
         IpAddr::V4(_) => libc::AF_INET,
         IpAddr::V6(_) => libc::AF_INET6,
     };
-    attributes.extend([
-        ("family", family.to_string()),
-        ("src_ipn", open.key.source.to_string()),
-        ("dst_ipn", open.key.destination.to_string()),
-        ("srcport", open.key.source_port.to_string()),
-        ("dstport", open.key.destination_port.to_string()),
-    ]);
-    attributes
+    tag.with("startime", iso8601(open.start))
+        .with_any("endtime", close.map(|close| iso8601(close.end)))
+        .with_any("mac_daddr", known(open.destination_mac))
+        .with_any("mac_saddr", known(open.source_mac))
+        .with("family", family)
+        .with("src_ipn", open.key.source)
+        .with("dst_ipn", open.key.destination)
+        .with("srcport", open.key.source_port)
+        .with("dstport", open.key.destination_port)
 }
 
-fn known_at_the_end(flow: &Flow, close: &FlowClose) -> Attributes {
-    let mut attributes = vec![("packets", close.packets.to_string())];
+fn known_at_the_end<'x>(tag: Tag<'x>, flow: &Flow, close: &FlowClose) -> Tag<'x> {
     let violations = close.violations.saturating_add(flow.conflicts);
-    attributes.extend(unless_zero("out_of_order_count", close.out_of_order));
-    attributes.extend(unless_zero("violations", violations));
-    attributes.push(("len", close.length.to_string()));
-    attributes.extend(close.captured.map(|captured| ("caplen", captured.to_string())));
-    attributes
+    tag.with("packets", close.packets)
+        .with_any("out_of_order_count", unless_zero(close.out_of_order))
+        .with_any("violations", unless_zero(violations))
+        .with("len", close.length)
+        .with_any("caplen", close.captured)
 }
 
 /// What tcpflow does not tell.
-fn ours(flow: &Flow, close: Option<&FlowClose>) -> Attributes {
-    let mut attributes = Attributes::new();
+fn ours<'x>(mut tag: Tag<'x>, flow: &Flow, close: Option<&FlowClose>) -> Tag<'x> {
     if let Some(close) = close {
-        attributes.extend(unless_zero("missing", close.missing));
-        attributes.extend(unless_zero("cut", close.cut));
+        tag = tag.with_any("missing", unless_zero(close.missing)).with_any("cut", unless_zero(close.cut));
     }
-    attributes.extend(unless_zero("conflicting", flow.conflicting));
     let ending = match close.map(|close| close.ending) {
         Some(FlowEnding::Fin) => None,
         Some(FlowEnding::Reset) => Some("reset"),
@@ -125,11 +109,11 @@ fn ours(flow: &Flow, close: Option<&FlowClose>) -> Attributes {
         Some(FlowEnding::Open) => Some("open"),
         None => Some("interrupted"),
     };
-    attributes.extend(ending.map(|ending| ("ending", ending.to_owned())));
     let index_fault = flow.index.as_ref().and_then(|index| index.fault);
-    attributes.extend(index_fault.map(|fault| ("index_truncated", fault.reason().to_owned())));
-    attributes.extend(flow.fault.map(|fault| ("truncated", fault.reason().to_owned())));
-    attributes
+    tag.with_any("conflicting", unless_zero(flow.conflicting))
+        .with_any("ending", ending)
+        .with_any("index_truncated", index_fault.map(Fault::reason))
+        .with_any("truncated", flow.fault.map(Fault::reason))
 }
 
 /// The places of the file that nothing came for, and what was cut off after its end.
@@ -137,19 +121,17 @@ fn missing_runs(xml: &mut Xml, missing: &Missing) {
     if missing.count == 0 {
         return;
     }
-    xml.start("missing_runs", &[("count", &missing.count.to_string())]);
+    xml.tag("missing_runs").with("count", missing.count).start();
     for MissingRun { offset, length, cut } in &missing.first {
-        let mut attributes = vec![("file_offset", offset.to_string()), ("len", length.to_string())];
-        attributes.extend(unless_zero("cut", *cut));
-        xml.empty("byte_run", &borrowed(&attributes));
+        xml.tag("byte_run")
+            .with("file_offset", offset)
+            .with("len", length)
+            .with_any("cut", unless_zero(*cut))
+            .empty();
     }
     xml.end("missing_runs");
 }
 
-fn borrowed(attributes: &Attributes) -> Vec<(&str, &str)> {
-    attributes.iter().map(|(name, value)| (*name, value.as_str())).collect()
-}
-
-fn unless_zero(name: &'static str, count: u64) -> Option<(&'static str, String)> {
-    (count != 0).then(|| (name, count.to_string()))
+fn unless_zero(count: u64) -> Option<u64> {
+    (count != 0).then_some(count)
 }

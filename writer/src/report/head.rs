@@ -4,8 +4,8 @@ use nix::sys::utsname::{UtsName, uname};
 use proto::plan::ReportPlan;
 use proto::time::Timestamp;
 
-use super::xml::{Xml, push_attributes};
-use crate::name::iso8601;
+use super::xml::Xml;
+use crate::time::iso8601;
 
 /// Namespaces of the metadata, a line each.
 const NAMESPACES: [(&str, &str); 3] = [
@@ -24,15 +24,14 @@ pub fn head(plan: &ReportPlan, results: bool) -> Vec<u8> {
     let mut root = vec![("xmloutputversion", "1.0")];
     root.extend(results.then_some(RESULTS));
     xml.start("dfxml", &root);
-    let mut metadata = "metadata".to_owned();
-    push_attributes(&mut metadata, &NAMESPACES, " \n  ");
-    xml.start_raw(&metadata, "metadata".len());
+    let metadata = xml.tag("metadata");
+    NAMESPACES.iter().fold(metadata, |tag, (name, uri)| tag.behind(" \n  ", name, uri)).start();
     xml.element("dc:type", "Feature Extraction");
     xml.end("metadata");
     creator(&mut xml, plan);
     xml.start("configuration", &[]);
     xml.end("configuration");
-    xml.element("tdelta", &plan.time_delta.to_string());
+    xml.element("tdelta", plan.time_delta);
     xml.start("configuration", &[]);
     xml.into_bytes()
 }
@@ -49,9 +48,9 @@ fn creator(xml: &mut Xml, plan: &ReportPlan) {
         system(xml, &host);
     }
     xml.element("command_line", plan.command_line.as_str());
-    xml.element("uid", &plan.uid.to_string());
+    xml.element("uid", plan.uid);
     xml.element("username", plan.username.as_str());
-    xml.element("start_time", &iso8601(Timestamp::new(plan.start.seconds(), 0)));
+    xml.element("start_time", iso8601(Timestamp::new(plan.start.seconds(), 0)));
     xml.end("execution_environment");
     xml.end("creator");
 }
@@ -64,6 +63,6 @@ fn system(xml: &mut Xml, host: &UtsName) {
         ("host", host.nodename()),
         ("arch", host.machine()),
     ] {
-        xml.element(name, &value.to_string_lossy());
+        xml.element(name, value.to_string_lossy());
     }
 }

@@ -22,6 +22,7 @@ pub use head::head;
 pub use networks::Networks;
 use sink::Sink;
 pub use summary::Run;
+use xml::Xml;
 
 /// Text that a full batch may leave in memory, in bytes.
 const FLUSH_AT: usize = 64 * 1024;
@@ -29,6 +30,8 @@ const FLUSH_AT: usize = 64 * 1024;
 /// The report, if one is made.
 pub struct Report {
     sink: Sink,
+    /// The piece that is being made.
+    xml: Xml,
     /// What goes before the names of flow files.
     prefix: String,
     /// Whose answers are put with the flows.
@@ -40,7 +43,7 @@ impl Report {
     pub fn begin(file: OwnedFd, appending: bool, head: Vec<u8>, output: &[u8]) -> Result<Self, Errno> {
         let sink = Sink::begin(file, appending, head, &summary::tail())?;
         let prefix = String::from_utf8_lossy(&prefix(output)).into_owned();
-        Ok(Self { sink, prefix, plugin: None })
+        Ok(Self { sink, xml: Xml::new(2), prefix, plugin: None })
     }
 
     /// Puts what this plugin answers with the flows.
@@ -51,7 +54,8 @@ impl Report {
     /// Adds a flow that ended, with what the plugin answered.
     pub fn flow(&mut self, ended: &Ended, answered: Option<&Answered>) {
         let result = self.plugin.as_ref().zip(answered);
-        self.sink.push(&fileobject::fileobject(&self.prefix, ended, result));
+        fileobject::fileobject(&mut self.xml, &self.prefix, ended, result);
+        self.xml.drain(|piece| self.sink.push(piece));
         if self.sink.pending() >= FLUSH_AT.saturating_mul(4) {
             self.sink.flush();
         }

@@ -32,8 +32,7 @@ impl Networks {
     pub fn write(&self, xml: &mut Xml) {
         xml.start("ssids", &[]);
         for Network { mac, ssid, count } in &self.networks {
-            let [a, b, c, d, e, f] = mac;
-            let mac = format!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}");
+            let mac = crate::name::mac(*mac).to_string();
             // A control character that XML can hold would still break the line that the element stands on.
             let name = String::from_utf8_lossy(ssid).replace(char::is_control, "\u{fffd}");
             let count = count.to_string();

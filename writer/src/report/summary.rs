@@ -53,12 +53,12 @@ pub fn summary(
         }
         None => xml.empty("summary", &[]),
     }
-    xml.element("open_fds_at_end", &run.open_files_at_end.to_string());
+    xml.element("open_fds_at_end", run.open_files_at_end);
     // tcpflow counts files, whatever it calls them.
-    xml.element("max_open_flows", &sums.open_files.to_string());
-    xml.element("total_flows", &totals.flows.to_string());
-    xml.element("flow_map_size", &totals.open_flows_at_end.to_string());
-    xml.element("total_packets", &sums.packets.to_string());
+    xml.element("max_open_flows", sums.open_files);
+    xml.element("total_flows", totals.flows);
+    xml.element("flow_map_size", totals.open_flows_at_end);
+    xml.element("total_packets", sums.packets);
     rusage(&mut xml, run.begun);
     conservation(&mut xml, totals, sums);
     let holes = totals.holes;
@@ -75,7 +75,7 @@ pub fn summary(
     }
     sandbox(&mut xml, &run.roles);
     if let Some(errno) = lacking {
-        xml.element("lacking", &format!("flows that could not be reported: {}", errno.desc()));
+        xml.element("lacking", format_args!("flows that could not be reported: {}", errno.desc()));
     }
     if let Some(reason) = interrupted {
         xml.element("interrupted", reason);
@@ -91,8 +91,8 @@ fn rusage(xml: &mut Xml, begun: Instant) {
         format!("{}.{:06}", micros.div_euclid(1_000_000), micros.rem_euclid(1_000_000))
     };
     xml.start("rusage", &[]);
-    xml.element("utime", &seconds(usage.user_time()));
-    xml.element("stime", &seconds(usage.system_time()));
+    xml.element("utime", seconds(usage.user_time()));
+    xml.element("stime", seconds(usage.system_time()));
     for (name, count) in [
         ("maxrss", usage.max_rss()),
         ("minflt", usage.minor_page_faults()),
@@ -101,9 +101,9 @@ fn rusage(xml: &mut Xml, begun: Instant) {
         ("inblock", usage.block_reads()),
         ("oublock", usage.block_writes()),
     ] {
-        xml.element(name, &count.to_string());
+        xml.element(name, count);
     }
-    xml.element("clocktime", &format!("{:.6}", begun.elapsed().as_secs_f64()));
+    xml.element("clocktime", format_args!("{:.6}", begun.elapsed().as_secs_f64()));
     xml.end("rusage");
 }
 

@@ -1,75 +1,62 @@
 //! XML laid out as tcpflow lays it out: two spaces a level, attributes in single quotes, one element a
 //! line. Scripts read the report by lines, so the layout is part of the interface.
 
-use std::borrow::Cow;
+use std::fmt::{self, Display, Write};
 
-use quick_xml::Writer;
 use quick_xml::escape::escape;
-use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 
 /// A piece of the document being written.
 pub struct Xml {
-    writer: Writer<Vec<u8>>,
+    text: String,
     depth: usize,
 }
 
 impl Xml {
     /// A piece that begins `depth` levels deep.
     pub fn new(depth: usize) -> Self {
-        Self { writer: Writer::new(Vec::new()), depth }
+        Self { text: String::new(), depth }
     }
 
     /// The text so far.
     pub fn into_bytes(self) -> Vec<u8> {
-        self.writer.into_inner()
+        self.text.into_bytes()
+    }
+
+    /// The text so far, which is no longer there afterwards; its room is.
+    pub fn drain(&mut self, into: impl FnOnce(&[u8])) {
+        into(self.text.as_bytes());
+        self.text.clear();
     }
 
     /// The first line of a document.
     pub fn declaration(&mut self) {
-        self.put(Event::Decl(BytesDecl::from_start(BytesStart::from_content(
-            "xml version='1.0' encoding='UTF-8'",
-            3,
-        ))));
-        self.newline();
+        self.text.push_str("<?xml version='1.0' encoding='UTF-8'?>\n");
+    }
+
+    /// `<name`, on a line of its own.
+    pub fn tag<'x>(&'x mut self, name: &'x str) -> Tag<'x> {
+        self.indent();
+        self.text.push('<');
+        self.text.push_str(name);
+        Tag { xml: self, name }
     }
 
     /// `<name a='1'>`, one level deeper from here.
     pub fn start(&mut self, name: &str, attributes: &[(&str, &str)]) {
-        let mut content = name.to_owned();
-        push_attributes(&mut content, attributes, " ");
-        self.start_raw(&content, name.len());
-    }
-
-    /// Like [`Self::start`], with the attributes as they are to stand.
-    pub fn start_raw(&mut self, content: &str, name_length: usize) {
-        self.indent();
-        self.put(Event::Start(BytesStart::from_content(content, name_length)));
-        self.newline();
-        self.depth = self.depth.saturating_add(1);
+        self.tag(name).with_all(attributes).start();
     }
 
     /// `</name>`, one level up.
     pub fn end(&mut self, name: &str) {
         self.depth = self.depth.saturating_sub(1);
         self.indent();
-        self.put(Event::End(BytesEnd::new(name)));
-        self.newline();
+        self.close(name);
+        self.text.push('\n');
     }
 
     /// `<name>text</name>`.
-    pub fn element(&mut self, name: &str, text: &str) {
-        self.element_with(name, &[], text);
-    }
-
-    /// `<name a='1'>text</name>`.
-    pub fn element_with(&mut self, name: &str, attributes: &[(&str, &str)], text: &str) {
-        let mut content = name.to_owned();
-        push_attributes(&mut content, attributes, " ");
-        self.indent();
-        self.put(Event::Start(BytesStart::from_content(content, name.len())));
-        self.put(Event::Text(BytesText::from_escaped(escaped(text))));
-        self.put(Event::End(BytesEnd::new(name)));
-        self.newline();
+    pub fn element(&mut self, name: &str, text: impl Display) {
+        self.tag(name).around(text);
     }
 
     /// `<outer a='1'><inner><name>text</name></inner></outer>`, all of it one line.
@@ -79,61 +66,111 @@ impl Xml {
         inner: &str,
         elements: &[(&str, &str)],
     ) {
-        let mut content = outer.to_owned();
-        push_attributes(&mut content, attributes, " ");
-        self.indent();
-        self.put(Event::Start(BytesStart::from_content(content, outer.len())));
-        self.put(Event::Start(BytesStart::new(inner)));
+        let Tag { xml, .. } = self.tag(outer).with_all(attributes);
+        xml.text.push('>');
+        xml.open(inner);
         for (name, text) in elements {
-            self.put(Event::Start(BytesStart::new(*name)));
-            self.put(Event::Text(BytesText::from_escaped(escaped(text))));
-            self.put(Event::End(BytesEnd::new(*name)));
+            xml.open(name);
+            xml.escaped(text);
+            xml.close(name);
         }
-        self.put(Event::End(BytesEnd::new(inner)));
-        self.put(Event::End(BytesEnd::new(outer)));
-        self.newline();
+        xml.close(inner);
+        xml.close(outer);
+        xml.text.push('\n');
     }
 
     /// `<name a='1' />`, with a space before the slash.
     pub fn empty(&mut self, name: &str, attributes: &[(&str, &str)]) {
-        let mut content = name.to_owned();
-        push_attributes(&mut content, attributes, " ");
-        content.push(' ');
-        self.indent();
-        self.put(Event::Empty(BytesStart::from_content(content, name.len())));
-        self.newline();
+        self.tag(name).with_all(attributes).empty();
     }
 
     fn indent(&mut self) {
-        let spaces = "  ".repeat(self.depth);
-        self.put(Event::Text(BytesText::from_escaped(spaces)));
+        for _ in 0..self.depth {
+            self.text.push_str("  ");
+        }
     }
 
-    fn newline(&mut self) {
-        self.put(Event::Text(BytesText::from_escaped("\n")));
+    fn open(&mut self, name: &str) {
+        self.text.extend(["<", name, ">"]);
+    }
+
+    fn close(&mut self, name: &str) {
+        self.text.extend(["</", name, ">"]);
     }
 
     /// Writing to memory cannot fail, so the result says nothing.
-    fn put(&mut self, event: Event<'_>) {
-        let _ = self.writer.write_event(event);
+    fn escaped(&mut self, value: impl Display) {
+        let _ = write!(Escaped(&mut self.text), "{value}");
     }
 }
 
-/// Appends ` name='value'` for each attribute.
-pub fn push_attributes(content: &mut String, attributes: &[(&str, &str)], before: &str) {
-    for (name, value) in attributes {
-        content.push_str(before);
-        content.push_str(name);
-        content.push_str("='");
-        content.push_str(&escaped(value));
-        content.push('\'');
+/// A tag that is open: what follows its name is yet to come.
+#[must_use]
+pub struct Tag<'x> {
+    xml: &'x mut Xml,
+    name: &'x str,
+}
+
+impl Tag<'_> {
+    /// ` name='value'`.
+    pub fn with(self, name: &str, value: impl Display) -> Self {
+        self.behind(" ", name, value)
+    }
+
+    /// The same behind other white space.
+    pub fn behind(self, space: &str, name: &str, value: impl Display) -> Self {
+        self.xml.text.extend([space, name, "='"]);
+        self.xml.escaped(value);
+        self.xml.text.push('\'');
+        self
+    }
+
+    /// The same if there is a value.
+    pub fn with_any(self, name: &str, value: Option<impl Display>) -> Self {
+        match value {
+            Some(value) => self.with(name, value),
+            None => self,
+        }
+    }
+
+    /// The same for each.
+    pub fn with_all(self, attributes: &[(&str, &str)]) -> Self {
+        attributes.iter().fold(self, |tag, (name, value)| tag.with(name, value))
+    }
+
+    /// `>`, one level deeper from here.
+    pub fn start(self) {
+        self.xml.text.push_str(">\n");
+        self.xml.depth = self.xml.depth.saturating_add(1);
+    }
+
+    /// `>text</name>`.
+    pub fn around(self, text: impl Display) {
+        self.xml.text.push('>');
+        self.xml.escaped(text);
+        self.xml.close(self.name);
+        self.xml.text.push('\n');
+    }
+
+    /// ` />`.
+    pub fn empty(self) {
+        self.xml.text.push_str(" />\n");
     }
 }
 
-/// The text as it may stand in XML. Nearly all of it may stand as it is: this is most of the report's cost.
-fn escaped(text: &str) -> Cow<'_, str> {
-    let plain = |b: u8| (b' '..=b'~').contains(&b) && !matches!(b, b'<' | b'>' | b'&' | b'\'' | b'"');
-    if text.bytes().all(plain) { Cow::Borrowed(text) } else { Cow::Owned(escape(allowed(text)).into_owned()) }
+/// Writes text as it may stand in XML. Nearly all of it may stand as it is: this is most of the report's cost.
+struct Escaped<'t>(&'t mut String);
+
+impl Write for Escaped<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let plain = |b: u8| (b' '..=b'~').contains(&b) && !matches!(b, b'<' | b'>' | b'&' | b'\'' | b'"');
+        if text.bytes().all(plain) {
+            self.0.push_str(text);
+        } else {
+            self.0.push_str(&escape(allowed(text)));
+        }
+        Ok(())
+    }
 }
 
 /// The text with what XML 1.0 cannot hold (section 2.2, `Char`) replaced.

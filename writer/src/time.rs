@@ -1,0 +1,93 @@
+//! Points of time as the report has them.
+
+use std::fmt::{self, Display};
+
+use proto::time::Timestamp;
+
+/// A time as `2008-10-06T17:54:54.796605Z`; without fraction on the second, as tcpflow has it.
+pub fn iso8601(time: Timestamp) -> Iso8601 {
+    Iso8601(time)
+}
+
+/// A time, to be shown.
+#[derive(Debug, Clone, Copy)]
+pub struct Iso8601(Timestamp);
+
+impl Display for Iso8601 {
+    /// Digit by digit and not by way of formatted numbers, since each flow of a flood has two times.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(time) = *self;
+        let (year, month, day) = civil(time.seconds().div_euclid(86_400));
+        let second = time.seconds().rem_euclid(86_400);
+        if (0..=9999).contains(&year) {
+            f.write_str(text(&digits::<4>(year)))?;
+        } else {
+            write!(f, "{year:04}")?;
+        }
+        let (hour, minute) = (second.div_euclid(3600), second.div_euclid(60).rem_euclid(60));
+        let [[a, b], [c, d], [e, g], [h, i], [j, k]] =
+            [month, day, hour, minute, second.rem_euclid(60)].map(digits::<2>);
+        f.write_str(text(&[b'-', a, b, b'-', c, d, b'T', e, g, b':', h, i, b':', j, k]))?;
+        let micros = i64::from(time.nanoseconds().div_euclid(1000));
+        if micros != 0 {
+            let [a, b, c, d, e, g] = digits::<6>(micros);
+            f.write_str(text(&[b'.', a, b, c, d, e, g]))?;
+        }
+        f.write_str("Z")
+    }
+}
+
+/// The last N decimal digits of a number that is not negative.
+fn digits<const N: usize>(mut number: i64) -> [u8; N] {
+    let mut digits = [b'0'; N];
+    for digit in digits.iter_mut().rev() {
+        *digit = digit.saturating_add(u8::try_from(number.rem_euclid(10)).unwrap_or_default());
+        number = number.div_euclid(10);
+    }
+    digits
+}
+
+/// Digits as text.
+fn text(ascii: &[u8]) -> &str {
+    std::str::from_utf8(ascii).unwrap_or_default()
+}
+
+/// Year, month and day of a number of days since 1970-01-01, in the proleptic Gregorian calendar
+/// (Howard Hinnant, "chrono-compatible low-level date algorithms").
+fn civil(days: i64) -> (i64, i64, i64) {
+    let days = days.saturating_add(719_468);
+    let era = days.div_euclid(146_097);
+    let of_era = days.rem_euclid(146_097);
+    let leaps = of_era
+        .saturating_sub(of_era.div_euclid(1460))
+        .saturating_add(of_era.div_euclid(36_524))
+        .saturating_sub(of_era.div_euclid(146_096));
+    let year_of_era = leaps.div_euclid(365);
+    let before = year_of_era
+        .saturating_mul(365)
+        .saturating_add(year_of_era.div_euclid(4))
+        .saturating_sub(year_of_era.div_euclid(100));
+    let of_year = of_era.saturating_sub(before);
+    let shifted = of_year.saturating_mul(5).saturating_add(2).div_euclid(153);
+    let day =
+        of_year.saturating_sub(shifted.saturating_mul(153).saturating_add(2).div_euclid(5)).saturating_add(1);
+    let month = if shifted < 10 { shifted.saturating_add(3) } else { shifted.saturating_sub(9) };
+    let year = era.saturating_mul(400).saturating_add(year_of_era).saturating_add(i64::from(month <= 2));
+    (year, month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_before_and_after_the_epoch() {
+        let at = |seconds, nanos| iso8601(Timestamp::new(seconds, nanos)).to_string();
+        assert_eq!(at(0, 0), "1970-01-01T00:00:00Z");
+        assert_eq!(at(-1, 999_999_999), "1969-12-31T23:59:59.999999Z");
+        assert_eq!(at(951_782_400, 1_000), "2000-02-29T00:00:00.000001Z");
+        assert_eq!(at(4_107_542_399, 0), "2100-02-28T23:59:59Z");
+        let _ = at(i64::MAX, 0);
+        let _ = at(i64::MIN, 0);
+    }
+}
