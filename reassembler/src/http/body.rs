@@ -84,7 +84,10 @@ impl Body {
         });
         match result {
             Ok(()) => self.chain = Some(chain),
-            Err(Stop::Broken) => self.end_here(BodyEnding::BrokenCoding),
+            Err(Stop::Broken) => {
+                self.chain = Some(chain);
+                self.break_off(BodyEnding::BrokenCoding, bodies)?;
+            }
             Err(Stop::Capped) => self.end_here(BodyEnding::Capped),
             Err(Stop::Taker(error)) => return Err(error),
         }
@@ -97,8 +100,7 @@ impl Body {
             return Ok(());
         }
         if self.chain.is_some() {
-            self.end_here(BodyEnding::Hole);
-            return Ok(());
+            return self.break_off(BodyEnding::Hole, bodies);
         }
         self.holes = true;
         let fits = self.limit.map_or(length, |limit| limit.saturating_sub(self.made).min(length));
@@ -113,8 +115,20 @@ impl Body {
         Ok(())
     }
 
+    /// What still comes of it is not kept, but what its codings hold back is.
+    pub fn break_off<B: Bodies>(&mut self, ending: BodyEnding, bodies: &mut B) -> Result<(), Error> {
+        let rest = self.chain.take().map_or(Ok(()), |mut chain| {
+            chain.rest(&mut |piece| {
+                self.give(piece, bodies)?;
+                if self.ended.is_some() { Err(Stop::Capped) } else { Ok(()) }
+            })
+        });
+        self.end_here(if let Err(Stop::Capped) = rest { BodyEnding::Capped } else { ending });
+        if let Err(Stop::Taker(error)) = rest { Err(error) } else { Ok(()) }
+    }
+
     /// What still comes of it is not kept; frees what it took to undo its codings.
-    pub fn end_here(&mut self, ending: BodyEnding) {
+    fn end_here(&mut self, ending: BodyEnding) {
         self.ended.get_or_insert(ending);
         self.chain = None;
     }
@@ -127,6 +141,10 @@ impl Body {
             (None, BodyEnding::Complete) if !self.is_whole() => BodyEnding::BrokenCoding,
             (None, ending) => ending,
         };
+        if ending != BodyEnding::Complete {
+            self.break_off(ending, bodies)?;
+        }
+        let ending = self.ended.unwrap_or(ending);
         if !self.told && ending == BodyEnding::Complete {
             return Ok(());
         }

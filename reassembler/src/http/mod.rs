@@ -134,12 +134,12 @@ impl Http {
         let exchange = self.exchanges.entry(flow.connection).or_default();
         let before = flow.scanner.heap().saturating_add(exchange.heap());
         let mut around = Surroundings { plan: &self.plan, exchange, pieces: &mut self.pieces, bodies };
-        let result = change(&mut flow.scanner, &mut around);
-        let mut after = flow.scanner.heap().saturating_add(exchange.heap());
+        let mut result = change(&mut flow.scanner, &mut around);
+        let mut after = flow.scanner.heap().saturating_add(around.exchange.heap());
         let others = self.held.saturating_sub(before);
         if others.saturating_add(after) > self.limit {
-            flow.scanner.save_memory();
-            after = flow.scanner.heap().saturating_add(exchange.heap());
+            result = result.and_then(|()| flow.scanner.save_memory(around.bodies));
+            after = flow.scanner.heap().saturating_add(around.exchange.heap());
         }
         self.held = others.saturating_add(after);
         if flow.scanner.is_over() {

@@ -281,9 +281,10 @@ impl Scanner {
     }
 
     /// There is no memory for what this flow takes: the codings of its body stay as they are.
-    pub fn save_memory(&mut self) {
-        if let State::Body(Some(body), _) = &mut self.state {
-            body.end_here(BodyEnding::NoMemory);
+    pub fn save_memory<B: Bodies>(&mut self, bodies: &mut B) -> Result<(), Error> {
+        match &mut self.state {
+            State::Body(Some(body), _) => body.break_off(BodyEnding::NoMemory, bodies),
+            State::Body(None, _) | State::Start(_) | State::Head(_) | State::Lost(_) | State::Over => Ok(()),
         }
     }
 

@@ -24,7 +24,8 @@ fn write_gzip(out: &mut dyn Write, size: u64) -> io::Result<()> {
     out.write_all(&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3])?;
     let zeros = vec![0; MEBIBYTE];
     let mut block = Vec::with_capacity(MEBIBYTE);
-    let status = Compress::new(Compression::best(), false).compress_vec(&zeros, &mut block, FlushCompress::Full);
+    let status =
+        Compress::new(Compression::best(), false).compress_vec(&zeros, &mut block, FlushCompress::Full);
     assert_eq!(status.unwrap(), Status::Ok);
     let (mut one, mut all) = (Crc::new(), Crc::new());
     one.update(&zeros);

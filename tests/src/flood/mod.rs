@@ -152,7 +152,11 @@ impl Maker<'_> {
         self.segment_to(server, client.source_port, 999, SYN | ACK, b"")?;
         self.segment(client, 100, ACK, b"GET / HTTP/1.1\r\nHost: bomb.example\r\n\r\n")?;
         let waiting = Vec::new();
-        Ok(Stream { packets: Packets { server, port: client.source_port, sequence: 1000 }, waiting, maker: self })
+        Ok(Stream {
+            packets: Packets { server, port: client.source_port, sequence: 1000 },
+            waiting,
+            maker: self,
+        })
     }
 
     fn segment_to(

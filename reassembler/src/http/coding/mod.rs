@@ -103,6 +103,15 @@ impl Chain {
         undo(&mut self.0, pieces, input, take)
     }
 
+    /// Hands on what was undone and is held back, when nothing more comes.
+    pub fn rest(&mut self, take: &mut Taker<'_>) -> Result<(), Stop> {
+        if !self.0.iter().any(|stage| matches!(stage.codec, Codec::Zstd(_))) {
+            return Ok(());
+        }
+        let (mut pieces, stages) = (Pieces::default(), self.0.len());
+        rest(&mut self.0, pieces.of(stages), take)
+    }
+
     /// Whether every coding has come to its end.
     pub fn is_whole(&self) -> bool {
         self.0.iter().all(|stage| match &stage.codec {
@@ -128,6 +137,15 @@ fn undo(
     }
 }
 
+fn rest(stages: &mut [Stage], pieces: &mut [Box<[u8]>], take: &mut Taker<'_>) -> Result<(), Stop> {
+    let (Some((first, others)), Some((piece, pieces))) = (stages.split_first_mut(), pieces.split_first_mut())
+    else {
+        return Ok(());
+    };
+    first.rest(piece, &mut |made| undo(others, pieces, made, take))?;
+    rest(others, pieces, take)
+}
+
 impl Stage {
     fn heap(&self) -> usize {
         let codec = match &self.codec {
@@ -140,20 +158,36 @@ impl Stage {
 
     fn undo(&mut self, input: &[u8], piece: &mut [u8], take: &mut Taker<'_>) -> Result<(), Stop> {
         self.came = self.came.saturating_add(length(input));
+        self.within_limits(take, |codec, limited| match codec {
+            Codec::Inflate(codec) => codec.undo(input, piece, limited),
+            Codec::Brotli(codec) => codec.undo(input, piece, limited),
+            Codec::Zstd(codec) => codec.undo(input, piece, limited),
+        })
+    }
+
+    /// The others hold nothing back.
+    fn rest(&mut self, piece: &mut [u8], take: &mut Taker<'_>) -> Result<(), Stop> {
+        self.within_limits(take, |codec, limited| match codec {
+            Codec::Inflate(_) | Codec::Brotli(_) => Ok(()),
+            Codec::Zstd(codec) => codec.rest(piece, limited),
+        })
+    }
+
+    /// Lets the codec work, and hands on as much as it may make.
+    fn within_limits(
+        &mut self,
+        take: &mut Taker<'_>,
+        work: impl FnOnce(&mut Codec, &mut Taker<'_>) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
         let most = self.came.saturating_mul(RATIO).saturating_add(FREE).min(self.limit);
         let made = &mut self.made;
-        let mut limited = |piece: &[u8]| {
+        work(&mut self.codec, &mut |piece: &[u8]| {
             let room = most.saturating_sub(*made);
             *made = made.saturating_add(length(piece));
             let fits = usize::try_from(room).unwrap_or(usize::MAX).min(piece.len());
             take(piece.get(..fits).unwrap_or_default())?;
             if fits < piece.len() { Err(Stop::Capped) } else { Ok(()) }
-        };
-        match &mut self.codec {
-            Codec::Inflate(codec) => codec.undo(input, piece, &mut limited),
-            Codec::Brotli(codec) => codec.undo(input, piece, &mut limited),
-            Codec::Zstd(codec) => codec.undo(input, piece, &mut limited),
-        }
+        })
     }
 }
 

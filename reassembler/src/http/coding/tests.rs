@@ -159,6 +159,36 @@ fn windows_beyond_what_http_allows_are_refused() {
 }
 
 #[test]
+fn what_a_window_holds_back_counts_and_is_had_at_the_end() {
+    // A window of 8 MiB that is half full, in a frame with a check sum or without.
+    for descriptor in [0, 4] {
+        let block = [&(1_u32 << 1 | (128 * 1024) << 3).to_le_bytes()[..3], b"z"].concat();
+        let coded = [b"\x28\xb5\x2f\xfd", &[descriptor, 13 << 3][..], &block.repeat(32)].concat();
+        let (mut chain, mut made) = (Chain::new(&[Coding::Zstd], u64::MAX), 0);
+        chain.undo(&coded, &mut Pieces::default(), &mut |_| panic!("less than a window")).unwrap();
+        assert!(chain.heap() > 4 << 20, "{}", chain.heap());
+        chain
+            .rest(&mut |piece| {
+                assert!(piece.iter().all(|byte| *byte == b'z'));
+                made += piece.len();
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(made, 4 << 20);
+    }
+}
+
+#[test]
+fn many_small_blocks_do_not_count_as_large_ones() {
+    // What a server makes that flushes often: blocks of 100 bytes, as they are.
+    let block = [&(100_u32 << 3).to_le_bytes()[..3], &[b'x'; 100]].concat();
+    let coded = [&b"\x28\xb5\x2f\xfd\x00\x68"[..], &block.repeat(50)].concat();
+    let mut chain = Chain::new(&[Coding::Zstd], u64::MAX);
+    chain.undo(&coded, &mut Pieces::default(), &mut |_| Ok(())).unwrap();
+    assert!(chain.heap() < 1 << 20, "{}", chain.heap());
+}
+
+#[test]
 fn memory_is_counted() {
     let mut chain = Chain::new(&[Coding::Brotli], u64::MAX);
     assert!(chain.heap() > 0);

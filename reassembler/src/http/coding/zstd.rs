@@ -4,9 +4,10 @@
 
 use std::io;
 
+use ruzstd::decoding::errors::FrameDecoderError;
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
-use super::{Stop, Taker, length};
+use super::{Stop, Taker};
 
 /// The largest window.
 const MAX_WINDOW: u64 = 8 << 20;
@@ -14,8 +15,11 @@ const MAX_WINDOW: u64 = 8 << 20;
 /// The largest block (RFC 8878, 3.1.1.2.4).
 const MAX_BLOCK: usize = 128 * 1024;
 
-/// Bytes that the tables of a decoder take, and its buffers for a block.
-const STATE: usize = 3 * MAX_BLOCK;
+/// Bytes that the tables of a decoder take, its buffers for a block, and those by which its window grows too far.
+const STATE: usize = 5 * MAX_BLOCK;
+
+/// A last block of no bytes, and room for a check sum, which is not looked at.
+const LAST_BLOCK: [u8; 7] = [1, 0, 0, 0, 0, 0, 0];
 
 /// Undoes zstd.
 #[derive(Default)]
@@ -24,7 +28,7 @@ pub struct Zstd {
     /// What came of the next part.
     gathered: Vec<u8>,
     state: State,
-    /// Bytes made of this frame.
+    /// Bytes made of this frame, handed on or still in the window: at least as many as that.
     made: u64,
     window: u64,
 }
@@ -120,21 +124,47 @@ impl Zstd {
 
     fn block(&mut self, piece: &mut [u8], take: &mut Taker<'_>) -> Result<(), Stop> {
         let decoder = self.decoder.as_mut().ok_or(Stop::Broken)?;
-        let one = BlockDecodingStrategy::UptoBlocks(1);
-        let last = decoder.decode_blocks(&self.gathered[..], one).map_err(|_| Stop::Broken)?;
-        loop {
-            let made = io::Read::read(&mut **decoder, piece).map_err(|_| Stop::Broken)?;
-            if made == 0 {
-                break;
-            }
-            let made = piece.get(..made).unwrap_or_default();
-            self.made = self.made.saturating_add(length(made));
-            take(made)?;
-        }
+        let (last, made) = decode(decoder, &self.gathered)?;
+        self.made = self.made.saturating_add(u64::try_from(made).unwrap_or(u64::MAX));
+        hand_on(decoder, piece, take)?;
         if last {
             self.state = State::Next;
         }
         Ok(())
+    }
+
+    /// Hands on what the decoder has made and holds back, when nothing more comes: it keeps a whole window until
+    /// a frame ends, and so gets a last block from here.
+    pub fn rest(&mut self, piece: &mut [u8], take: &mut Taker<'_>) -> Result<(), Stop> {
+        let (State::Blocks(_), Some(decoder)) = (self.state, &mut self.decoder) else { return Ok(()) };
+        let one = BlockDecodingStrategy::UptoBlocks(1);
+        decoder.decode_blocks(&LAST_BLOCK[..], one).map_err(|_| Stop::Broken)?;
+        hand_on(decoder, piece, take)
+    }
+}
+
+/// Undoes one block; gives whether it is the last one, and how many bytes it made at most.
+///
+/// The decoder does not say how many bytes it made, but can be asked for a number of bytes: if a block made fewer, it
+/// wants the next one, which is not there. Blocks of real text pass for less than sixteen times their length, so that
+/// many small ones do not count as if each were as large as one may be.
+fn decode(decoder: &mut FrameDecoder, block: &[u8]) -> Result<(bool, usize), Stop> {
+    let few = block.len().saturating_mul(16).min(MAX_BLOCK);
+    match decoder.decode_blocks(block, BlockDecodingStrategy::UptoBytes(few)) {
+        Ok(last) => Ok((last, MAX_BLOCK)),
+        Err(FrameDecoderError::FailedToReadBlockHeader(_)) => Ok((false, few)),
+        Err(_) => Err(Stop::Broken),
+    }
+}
+
+/// Hands on what the decoder does not hold back.
+fn hand_on(decoder: &mut FrameDecoder, piece: &mut [u8], take: &mut Taker<'_>) -> Result<(), Stop> {
+    loop {
+        let made = io::Read::read(decoder, piece).map_err(|_| Stop::Broken)?;
+        if made == 0 {
+            return Ok(());
+        }
+        take(piece.get(..made).unwrap_or_default())?;
     }
 }
 
