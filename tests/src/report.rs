@@ -1,5 +1,10 @@
 //! `report.xml`, as a tree of elements.
 
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
@@ -114,6 +119,50 @@ pub fn assert_conserved(report: &Element) {
     assert_eq!(payload.number("captured"), payload.number("written") + aside(payload), "{payload:?}");
     for kept in ["packets", "unprocessed"].into_iter().flat_map(|name| report.all(name)) {
         assert_eq!(kept.number("relayed"), kept.number("written") + aside(kept), "{kept:?}");
+    }
+}
+
+/// A report of very many flows: all of it but these, and how many there were.
+#[derive(Debug)]
+pub struct Outline {
+    /// The report without `<fileobject>`s.
+    pub report: Element,
+    /// How many flows it has.
+    pub flows: u64,
+    /// How often each `ending` was there, of flows and of bodies.
+    pub endings: BTreeMap<String, u64>,
+}
+
+impl Outline {
+    /// Reads a report line by line. That it is well-formed is seen of what is left; each flow's lines are seen to
+    /// begin and end it.
+    #[must_use]
+    pub fn read(path: &Path) -> Self {
+        let (mut left, mut flows, mut within) = (Vec::new(), 0, false);
+        let mut endings = BTreeMap::new();
+        for line in BufReader::new(File::open(path).unwrap()).lines() {
+            let line = line.unwrap();
+            match line.trim_ascii() {
+                "<fileobject>" => {
+                    assert!(!within, "a flow in a flow");
+                    within = true;
+                    flows += 1;
+                }
+                "</fileobject>" => {
+                    assert!(within, "an end without a flow");
+                    within = false;
+                }
+                text if within => {
+                    let ending = text.split_once(" ending='").and_then(|(_, rest)| rest.split_once('\''));
+                    ending.map(|(ending, _)| *endings.entry(ending.to_owned()).or_insert(0) += 1);
+                }
+                _ => left.extend([line.as_bytes(), b"\n"].concat()),
+            }
+        }
+        assert!(!within, "a flow without an end");
+        let shown = String::from_utf8_lossy(&left);
+        let report = Element::parse(&left).unwrap_or_else(|reason| panic!("{reason}:\n{shown}"));
+        Self { report, flows, endings }
     }
 }
 

@@ -94,7 +94,15 @@ impl Bench {
     /// A run with these arguments.
     pub fn run(&self, arguments: &[&str]) -> Run<'_> {
         let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-        Run { bench: self, arguments, stdin: None, user: None, program: None, before: Vec::new() }
+        Run {
+            bench: self,
+            arguments,
+            stdin: None,
+            user: None,
+            program: None,
+            before: Vec::new(),
+            limit: TIME_LIMIT,
+        }
     }
 
     /// Every file beneath a directory in it.
@@ -120,21 +128,36 @@ impl Bench {
     }
 }
 
+/// What writes a run's standard input.
+type Feed = Box<dyn FnOnce(&mut dyn Write) -> std::io::Result<()> + Send>;
+
 /// A run to be started.
 #[must_use]
 pub struct Run<'a> {
     bench: &'a Bench,
     arguments: Vec<String>,
-    stdin: Option<Vec<u8>>,
+    stdin: Option<Feed>,
     user: Option<&'static str>,
     program: Option<PathBuf>,
     before: Vec<String>,
+    limit: Duration,
 }
 
 impl Run<'_> {
     /// Gives it these bytes on standard input.
-    pub fn stdin(mut self, bytes: Vec<u8>) -> Self {
-        self.stdin = Some(bytes);
+    pub fn stdin(self, bytes: Vec<u8>) -> Self {
+        self.feed(move |stdin| stdin.write_all(&bytes))
+    }
+
+    /// Gives it on standard input what this writes, as it is written.
+    pub fn feed(mut self, feed: impl FnOnce(&mut dyn Write) -> std::io::Result<()> + Send + 'static) -> Self {
+        self.stdin = Some(Box::new(feed));
+        self
+    }
+
+    /// Lets it take so long before it counts as hung.
+    pub fn within(mut self, limit: Duration) -> Self {
+        self.limit = limit;
         self
     }
 
@@ -185,6 +208,7 @@ impl Run<'_> {
             stderr: Collector::new(child.stderr.take().unwrap()),
             shown: format!("{command:?}"),
             started: Instant::now(),
+            limit: self.limit,
             child,
         }
     }
@@ -192,12 +216,12 @@ impl Run<'_> {
     /// Runs it to its end.
     #[must_use]
     pub fn finish(mut self) -> Outcome {
-        let input = self.stdin.take().unwrap_or_default();
+        let input = self.stdin.take();
         let mut running = self.start();
         let mut stdin = running.child.stdin.take().unwrap();
         let writer = std::thread::spawn(move || {
             // A program that does not read it all is no failure of the harness.
-            let _ = stdin.write_all(&input);
+            let _ = input.map(|feed| feed(&mut stdin));
         });
         let outcome = running.wait();
         writer.join().unwrap();
@@ -212,6 +236,7 @@ pub struct Running {
     stderr: Collector,
     shown: String,
     started: Instant,
+    limit: Duration,
 }
 
 impl Running {
@@ -230,6 +255,14 @@ impl Running {
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.pid()), signal).unwrap();
+    }
+
+    /// Sends one of its roles a signal.
+    pub fn signal_role(&self, executable: &str, signal: Signal) {
+        let roles = self.roles();
+        let role = roles.iter().find(|role| role.executable == executable);
+        let pid = role.unwrap_or_else(|| panic!("{executable} is not among {roles:?}")).pid;
+        kill(Pid::from_raw(pid), signal).unwrap();
     }
 
     /// Writes to its standard input.
@@ -259,7 +292,7 @@ impl Running {
 
     /// Waits until something holds, which must be before it ends or the time limit passes.
     pub fn wait_until(&mut self, what: &str, mut holds: impl FnMut(&mut Self) -> bool) {
-        let limit = Instant::now() + TIME_LIMIT;
+        let limit = Instant::now() + self.limit;
         while !holds(self) {
             let ended = self.child.try_wait().unwrap();
             assert!(ended.is_none(), "{what}: ended with {ended:?}: {}", self.stderr.text());
@@ -271,7 +304,7 @@ impl Running {
     /// Waits for its end, with standard input left as it is.
     #[must_use]
     pub fn wait(mut self) -> Outcome {
-        let limit = Instant::now() + TIME_LIMIT;
+        let limit = Instant::now() + self.limit;
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;

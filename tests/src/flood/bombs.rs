@@ -20,7 +20,7 @@ pub fn gzip(maker: &mut Maker<'_>, size: u64) -> io::Result<()> {
 }
 
 /// Each MiB is compressed as if nothing came before, so that all of them are the same.
-fn write_gzip(out: &mut dyn Write, size: u64) -> io::Result<()> {
+pub fn write_gzip(out: &mut dyn Write, size: u64) -> io::Result<()> {
     out.write_all(&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3])?;
     let zeros = vec![0; MEBIBYTE];
     let mut block = Vec::with_capacity(MEBIBYTE);

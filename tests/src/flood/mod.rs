@@ -71,6 +71,14 @@ const fn ethernet(name: &'static str, size: u64, make: fn(&mut Maker<'_>, u64) -
     Flood { name, size, link_type: crate::capture::ETHERNET, make }
 }
 
+/// Writes a savefile in gzip that has so many MiB of zeros where its records should be.
+pub fn compressed_zeros(size: u64, out: &mut dyn Write) -> io::Result<()> {
+    let mut head = flate2::write::GzEncoder::new(&mut *out, flate2::Compression::fast());
+    head.write_all(&crate::capture::pcap(RAW, &[]))?;
+    head.finish()?;
+    bombs::write_gzip(out, size)
+}
+
 impl Flood {
     /// The one of this name.
     #[must_use]
@@ -225,6 +233,8 @@ fn ipv4(ends: Ends, protocol: u8, fragment: [u8; 2], behind: usize) -> [u8; 20] 
     let mut header = [0; 20];
     header[0] = 0x45;
     header[2..4].copy_from_slice(&u16::try_from(20 + behind).unwrap().to_be_bytes());
+    // What tells datagrams apart whose addresses are the same.
+    header[4..6].copy_from_slice(&ends.source_port.to_be_bytes());
     header[6..8].copy_from_slice(&fragment);
     header[8..10].copy_from_slice(&[64, protocol]);
     header[12..16].copy_from_slice(&ends.source.to_be_bytes());
