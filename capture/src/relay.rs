@@ -19,6 +19,10 @@ use crate::filter::passes;
 /// How often this process asks how far everyone is, where it is to do that by itself.
 const ASK: Duration = Duration::from_millis(250);
 
+/// What the user is told when the kernel drops packets for the first time.
+const DROPPING: &str =
+    "the kernel drops packets: more come than can be stored (-S buffer_size gives it more room)";
+
 /// The way to the reassembler.
 pub struct Relay<'c> {
     control: &'c Control,
@@ -93,8 +97,11 @@ impl<'c> Relay<'c> {
         self.reading.bytes = self.reading.bytes.saturating_add(bytes);
     }
 
-    /// Takes down what the kernel has dropped in all.
+    /// Takes down what the kernel has dropped in all, and tells the user as soon as it drops anything.
     pub fn dropped(&mut self, frames: u64) {
+        if frames > 0 && self.reading.dropped == 0 {
+            self.control.notice(Level::Warning, DROPPING);
+        }
         self.reading.dropped = frames;
     }
 
@@ -201,6 +208,9 @@ impl<'c> Relay<'c> {
 
     /// Says how it ended; the last that is sent.
     pub fn end(mut self, end: End, kernel: Option<KernelCounts>) -> Result<Done, Error> {
+        if let Some(KernelCounts { dropped: dropped @ 1.., .. }) = kernel {
+            self.control.notice(Level::Warning, &format!("{dropped} packets were dropped by the kernel"));
+        }
         let done = if self.failure.is_some() { Done::InPart } else { Done::Fully };
         let ending = match (end, self.failure) {
             (End::Stopped, _) => Ending::Stopped,

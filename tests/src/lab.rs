@@ -121,6 +121,11 @@ impl Lab {
         }
     }
 
+    /// Changes a link where the server is: what follows `ip link`.
+    pub fn set_at_server(&self, words: &[&str]) {
+        ip(&[&["-n", &self.server, "link"], words].concat()).unwrap();
+    }
+
     fn device(&self, namespace: &str, name: &str, words: &str, outer: Ends) -> Result<(), String> {
         let words = words.replace("{local}", outer.0).replace("{remote}", outer.1);
         let words: Vec<&str> = words.split_whitespace().collect();
@@ -221,13 +226,27 @@ impl Lab {
         self.fetch_from(SERVER, name)
     }
 
+    /// Fetches a file from the server with curl, so many bytes in a second.
+    #[must_use]
+    pub fn fetch_slowly(&self, name: &str, rate: &str) -> Vec<u8> {
+        self.fetch_with(SERVER, name, &["--limit-rate", rate])
+    }
+
     /// Fetches a file from the server at this address with curl.
     #[must_use]
     pub fn fetch_from(&self, address: &str, name: &str) -> Vec<u8> {
+        self.fetch_with(address, name, &[])
+    }
+
+    fn fetch_with(&self, address: &str, name: &str, more: &[&str]) -> Vec<u8> {
         let host = if address.contains(':') { format!("[{address}]") } else { address.to_owned() };
         let url = format!("http://{host}/{name}");
-        let output =
-            self.at_client("curl").args(["--silent", "--show-error", "--fail", &url]).output().unwrap();
+        let output = self
+            .at_client("curl")
+            .args(["--silent", "--show-error", "--fail", &url])
+            .args(more)
+            .output()
+            .unwrap();
         assert!(output.status.success(), "curl: {}", String::from_utf8_lossy(&output.stderr));
         output.stdout
     }

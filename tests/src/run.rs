@@ -272,6 +272,11 @@ impl Running {
         stdin.flush().unwrap();
     }
 
+    /// Ends its standard input.
+    pub fn end_input(&mut self) {
+        drop(self.child.stdin.take());
+    }
+
     /// What it has printed on stdout so far.
     #[must_use]
     pub fn printed(&self) -> String {

@@ -198,7 +198,7 @@ fn spawn(role: Role, descriptors: Vec<(OwnedFd, i32)>, stdin: bool) -> Result<Pr
         .stdout(nothing)
         .fd_mappings(mappings)
         .map_err(|e| failed(e.to_string()))?;
-    sys::ignore_user_signals(&mut command);
+    sys::ignore_signals(&mut command);
     let child = command.spawn().map_err(|e| failed(e.to_string()))?;
     Ok(Process::new(role, child, ours))
 }

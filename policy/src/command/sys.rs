@@ -32,11 +32,12 @@ pub fn executed() -> io::Result<PathBuf> {
     Ok(OsStr::from_bytes(path.to_bytes()).into())
 }
 
-/// Has the command ignore, from its first instruction, the signals by which a user ends a capture:
-/// `tcpflow` alone acts on them.
-pub fn ignore_user_signals(command: &mut Command) {
+/// Has the command ignore, from its first instruction, the signals by which a user ends a capture, on which
+/// `tcpflow` alone acts; and the one that comes with a file longer than the limit on files allows, which is an
+/// error of that file and not the end of all.
+pub fn ignore_signals(command: &mut Command) {
     let ignore = || {
-        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGUSR1] {
+        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGUSR1, libc::SIGXFSZ] {
             // SAFETY: takes numbers only, and is async-signal-safe (signal-safety(7)).
             if unsafe { libc::signal(signal, libc::SIG_IGN) } == libc::SIG_ERR {
                 return Err(io::Error::last_os_error());
