@@ -52,6 +52,22 @@ pub fn run(control: &Control) -> Result<Done, Error> {
     let mut conversation = Conversation::new(&plan, flows);
     let layers = sandbox::enter(Role::Reassembler, &plan.confinement, None)?;
     control.ready(layers)?;
+    let heard = hear_all(&mut conversation, &mut frames, control);
+    if heard.is_err() {
+        // What came before a breach came in order, and is the writer's; if he is gone that is the reason already.
+        let _ = conversation.sink().flush();
+    }
+    heard?;
+    conversation.close()?.flush()?;
+    conversation.verdict()
+}
+
+/// Takes all that capture says.
+fn hear_all(
+    conversation: &mut Conversation<Sender<FromReassembler>>,
+    frames: &mut Receiver<FromCapture>,
+    control: &Control,
+) -> Result<(), Error> {
     let mut tell = |level: Level, text: &str| control.notice(level, text);
     loop {
         if !frames.is_ready()? {
@@ -59,7 +75,7 @@ pub fn run(control: &Control) -> Result<Done, Error> {
             // batch. Should this process die, or someone follow a flow as it grows, nothing is missing.
             conversation.sink().flush()?;
         }
-        let Some(mut batch) = frames.receive()? else { break };
+        let Some(mut batch) = frames.receive()? else { return Ok(()) };
         while let Some((message, bytes)) = batch.next()? {
             if message == FromCapture::Count {
                 control.counts(conversation.counts());
@@ -67,8 +83,6 @@ pub fn run(control: &Control) -> Result<Done, Error> {
             conversation.hear(message, bytes, &mut tell)?;
         }
     }
-    conversation.close()?.flush()?;
-    conversation.verdict()
 }
 
 fn plan(control: &Control) -> Result<ReassemblerPlan, Error> {

@@ -174,7 +174,8 @@ struct ShownLayer<'a> {
     detail: &'a str,
 }
 
-/// What is in force in each role, as JSON.
+/// What is in force in each role, as JSON. Where a role's own words have control characters that JSON allows (DEL
+/// and those from U+0080 on, to which terminals listen too), they are escaped.
 pub fn json(states: &[RoleState]) -> String {
     let shown: Vec<Shown<'_>> = states
         .iter()
@@ -192,7 +193,15 @@ pub fn json(states: &[RoleState]) -> String {
                 .collect(),
         })
         .collect();
-    let mut text = serde_json::to_string_pretty(&shown).unwrap_or_default();
+    let coded = serde_json::to_string_pretty(&shown).unwrap_or_default();
+    let mut text = String::with_capacity(coded.len());
+    for c in coded.chars() {
+        if c.is_control() && c != '\n' {
+            text.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            text.push(c);
+        }
+    }
     text.push('\n');
     text
 }

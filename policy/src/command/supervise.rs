@@ -140,30 +140,35 @@ impl Watch<'_> {
     }
 
     fn hear(&mut self, index: usize) -> Result<(), Error> {
-        let (Some(process), Some(fate)) = (self.roles.processes.get(index), self.fates.get_mut(index)) else {
-            return Ok(());
-        };
+        let Some(process) = self.roles.processes.get(index) else { return Ok(()) };
         match process.hear() {
             Ok(Heard::Message(FromRole::Notice(notice))) => {
                 self.progress.aside(|| tell::notice(&notice, self.settings));
             }
             Ok(Heard::Message(FromRole::Counts(counts))) => self.count(counts),
-            Ok(Heard::Message(FromRole::Done { failed })) => *fate = Fate::Done { failed },
-            Ok(Heard::Message(FromRole::Failed(text))) => {
-                *fate = Fate::Failed(Some(text.as_str().to_owned()));
-                self.wind_down()?;
+            Ok(Heard::Message(FromRole::Done { failed })) => {
+                if let Some(fate @ Fate::Running) = self.fates.get_mut(index) {
+                    *fate = Fate::Done { failed };
+                }
             }
+            Ok(Heard::Message(FromRole::Failed(text))) => self.failed(index, text.as_str())?,
             Ok(Heard::Message(FromRole::Ready(_))) => {
-                *fate = Fate::Failed(Some("protocol breach: ready after the start".into()));
-                self.wind_down()?;
+                self.failed(index, "protocol breach: ready after the start")?;
             }
             Ok(Heard::Closed) => self.closed(index)?,
-            Err(e) => {
-                *fate = Fate::Failed(Some(e.to_string()));
-                self.wind_down()?;
-            }
+            Err(e) => self.failed(index, &e.to_string())?,
         }
         Ok(())
+    }
+
+    /// A role has failed or broken the protocol. Whatever it says afterwards, this is why.
+    fn failed(&mut self, index: usize, why: &str) -> Result<(), Error> {
+        if let Some(fate @ (Fate::Running | Fate::Done { .. } | Fate::Failed(None))) =
+            self.fates.get_mut(index)
+        {
+            *fate = Fate::Failed(Some(why.to_owned()));
+        }
+        self.wind_down()
     }
 
     /// A role has said how far it is.
