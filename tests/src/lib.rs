@@ -10,6 +10,7 @@ pub mod conversation;
 pub mod flood;
 pub mod lab;
 pub mod process;
+pub mod puppet;
 pub mod report;
 pub mod run;
 pub mod subject;

@@ -49,6 +49,13 @@ impl Process {
         kill(Pid::from_raw(self.pid), signal).unwrap();
     }
 
+    /// The most memory that it ever had, in KiB; none once it has ended.
+    #[must_use]
+    pub fn peak_memory(&self) -> Option<u64> {
+        let peak = status(self.pid)?.remove("VmHWM")?;
+        peak.strip_suffix(" kB").unwrap_or(&peak).trim().parse().ok()
+    }
+
     /// Kills it.
     pub fn kill(&self) {
         self.signal(Signal::SIGKILL);

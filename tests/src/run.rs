@@ -1,7 +1,7 @@
 //! Running the program under test in a directory of its own, with a time limit.
 
 use std::io::{Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -14,8 +14,9 @@ use nix::unistd::{Pid, User};
 use tempfile::TempDir;
 
 use crate::process::Process;
+use crate::puppet::{self, Script};
 use crate::report::Element;
-use crate::subject::Subject;
+use crate::subject::{EXECUTABLES, Subject, built};
 use crate::tree::{self, Tree};
 
 /// How long a run may take before it counts as hung.
@@ -25,6 +26,8 @@ const TIME_LIMIT: Duration = Duration::from_secs(60);
 pub struct Bench {
     subject: Subject,
     directory: TempDir,
+    /// The command, where it is not the one that was built.
+    command: Option<PathBuf>,
 }
 
 impl Default for Bench {
@@ -44,7 +47,7 @@ impl Bench {
     #[must_use]
     pub fn of(subject: Subject) -> Self {
         let directory = TempDir::with_prefix("tcpflow-test-").unwrap();
-        let bench = Self { subject, directory };
+        let bench = Self { subject, directory, command: None };
         for path in [bench.directory.path(), &bench.path()] {
             std::fs::create_dir_all(path).unwrap();
             std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
@@ -89,6 +92,27 @@ impl Bench {
     #[must_use]
     pub fn installed(&self) -> PathBuf {
         self.subject.executable_for_all(self.directory.path())
+    }
+
+    /// Has a puppet play the role of this executable by a script.
+    #[must_use]
+    pub fn played(mut self, role: &str, script: &Script) -> Self {
+        let stage = self.directory.path().join("stage");
+        std::fs::create_dir(&stage).unwrap();
+        for name in EXECUTABLES {
+            let actor = if name == role { built("puppet") } else { built(name) };
+            if name == "tcpflow" {
+                // It looks for the others where it lies itself, links followed.
+                std::fs::hard_link(&actor, stage.join(name))
+                    .or_else(|_| std::fs::copy(&actor, stage.join(name)).map(drop))
+                    .unwrap();
+            } else {
+                symlink(actor, stage.join(name)).unwrap();
+            }
+        }
+        std::fs::write(stage.join("script"), puppet::coded(script)).unwrap();
+        self.command = Some(stage.join("tcpflow"));
+        self
     }
 
     /// A run with these arguments.
@@ -180,10 +204,10 @@ impl Run<'_> {
     }
 
     fn command(&self) -> Command {
-        let program = match (&self.program, self.user) {
-            (Some(path), _) => path.clone(),
-            (None, Some(_)) => self.bench.installed(),
-            (None, None) => self.bench.subject.executable(),
+        let program = match (&self.program, &self.bench.command, self.user) {
+            (Some(path), _, _) | (None, Some(path), _) => path.clone(),
+            (None, None, Some(_)) => self.bench.installed(),
+            (None, None, None) => self.bench.subject.executable(),
         };
         let mut words = self.before.clone();
         words.push(program.into_os_string().into_string().unwrap());

@@ -43,7 +43,7 @@ fn collect(directory: &Path, prefix: &str, files: &mut Tree) {
                 bytes: std::fs::read(entry.path()).unwrap(),
                 mode: metadata.mode() & 0o7777,
                 uid: metadata.uid(),
-                mtime: metadata.mtime() * 1_000_000_000 + metadata.mtime_nsec(),
+                mtime: metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec()),
             };
             files.insert(name, file);
         }
