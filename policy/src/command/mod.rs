@@ -59,6 +59,7 @@ fn follow(settings: &Settings) -> Result<(), Error> {
     for remark in &settings.remarks {
         tell::line(remark);
     }
+    sys::settle_signals().map_err(Error::Signals)?;
     sys::close_on_exec_from_3().map_err(Error::Descriptors)?;
     let inherited = programs::Descriptors::inherited(&settings.programs)?;
     let (ends, asks) = (Signals::that_end()?, Signals::that_ask()?);

@@ -32,14 +32,36 @@ pub fn executed() -> io::Result<PathBuf> {
     Ok(OsStr::from_bytes(path.to_bytes()).into())
 }
 
-/// Has the command ignore, from its first instruction, the signals by which a user ends a capture, on which
-/// `tcpflow` alone acts; and the one that comes with a file longer than the limit on files allows, which is an
-/// error of that file and not the end of all.
+/// Signals as this program needs them, whoever started it: none blocked; SIGCHLD not ignored, for the kernel would
+/// then keep from us how children end; SIGXFSZ ignored, so that a limit on the size of files reads as a full disk.
+pub fn settle_signals() -> io::Result<()> {
+    nix::sys::signal::SigSet::empty().thread_set_mask()?;
+    for (signal, how) in [(libc::SIGCHLD, libc::SIG_DFL), (libc::SIGXFSZ, libc::SIG_IGN)] {
+        // SAFETY: takes numbers only; neither way of taking a signal runs code of ours.
+        if unsafe { libc::signal(signal, how) } == libc::SIG_ERR {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}
+
+/// All signals, signal(7).
+const SIGNALS: std::ops::RangeInclusive<libc::c_int> = 1..=64;
+
+/// What a role ignores from its first instruction: the signals by which a user ends a capture, on which
+/// `tcpflow` alone acts, and SIGXFSZ, as `tcpflow` does.
+const IGNORED: [libc::c_int; 5] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGUSR1, libc::SIGXFSZ];
+
+/// Has the command begin with the signals of a role ignored, and no others, whatever is ignored here.
 pub fn ignore_signals(command: &mut Command) {
     let ignore = || {
-        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGUSR1, libc::SIGXFSZ] {
+        for signal in SIGNALS {
+            let ignored = IGNORED.contains(&signal);
+            let how = if ignored { libc::SIG_IGN } else { libc::SIG_DFL };
             // SAFETY: takes numbers only, and is async-signal-safe (signal-safety(7)).
-            if unsafe { libc::signal(signal, libc::SIG_IGN) } == libc::SIG_ERR {
+            let before = unsafe { libc::signal(signal, how) };
+            // The default of SIGKILL and SIGSTOP, and of two that are the C library's own, cannot be set.
+            if before == libc::SIG_ERR && ignored {
                 return Err(io::Error::last_os_error());
             }
         }
