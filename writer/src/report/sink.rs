@@ -41,7 +41,10 @@ impl Sink {
         let mut sink =
             Self { file, seekable: !appending, pending: head, position: 0, tail: reserved, fault: None };
         sink.flush();
-        sink.fault.map_or(Ok(sink), Err)
+        let Some(fault) = sink.fault else { return Ok(sink) };
+        // No report rather than the end of one.
+        sink.cut(0);
+        Err(fault)
     }
 
     /// Adds a piece that is well-formed by itself.
