@@ -72,6 +72,38 @@ impl Process {
         found
     }
 
+    /// How a descriptor of it is open: the flags of open(2).
+    #[must_use]
+    pub fn descriptor_flags(&self, number: i32) -> i32 {
+        let text = std::fs::read_to_string(self.path("fdinfo").join(number.to_string())).unwrap();
+        let flags = text.lines().find_map(|line| line.strip_prefix("flags:")).unwrap();
+        i32::from_str_radix(flags.trim(), 8).unwrap()
+    }
+
+    /// Its resource limits by name, soft and hard.
+    #[must_use]
+    pub fn limits(&self) -> BTreeMap<String, (String, String)> {
+        let text = std::fs::read_to_string(self.path("limits")).unwrap();
+        let row = |line: &str| {
+            let (name, values) = line.split_at_checked(26)?;
+            let mut values = values.split_ascii_whitespace().map(str::to_owned);
+            Some((name.trim().to_owned(), (values.next()?, values.next()?)))
+        };
+        text.lines().skip(1).filter_map(row).collect()
+    }
+
+    /// Its mounts, a line each as in proc_pid_mountinfo(5).
+    #[must_use]
+    pub fn mounts(&self) -> Vec<String> {
+        std::fs::read_to_string(self.path("mountinfo")).unwrap().lines().map(str::to_owned).collect()
+    }
+
+    /// Where a link in its directory of /proc leads: `cwd`, `root`.
+    #[must_use]
+    pub fn link(&self, name: &str) -> PathBuf {
+        std::fs::read_link(self.path(name)).unwrap()
+    }
+
     /// Its environment.
     #[must_use]
     pub fn environment(&self) -> Vec<u8> {
