@@ -24,6 +24,7 @@ pub struct Element {
 impl Element {
     /// Reads a whole document and gives its root, or says why it is not well-formed.
     pub fn parse(document: &[u8]) -> Result<Self, String> {
+        checked(std::str::from_utf8(document).map_err(|e| e.to_string())?)?;
         let mut reader = Reader::from_reader(document);
         let mut open = vec![Self::default()];
         loop {
@@ -61,7 +62,7 @@ impl Element {
         for attribute in start.attributes() {
             let attribute = attribute.map_err(|e| e.to_string())?;
             let value = quick_xml::escape::unescape(&attribute.value).map_err(|e| e.to_string())?;
-            attributes.push((attribute.key.as_ref().to_owned(), value.into_owned()));
+            attributes.push((attribute.key.as_ref().to_owned(), checked(&value)?.to_owned()));
         }
         Ok(Self { name, attributes, ..Self::default() })
     }
@@ -174,7 +175,19 @@ pub fn set_aside(report: &Element, what: &str) -> Vec<(String, u64)> {
 }
 
 fn resolve(name: &str) -> Result<String, String> {
-    quick_xml::escape::unescape(&format!("&{name};")).map(|text| text.into_owned()).map_err(|e| e.to_string())
+    let reference = format!("&{name};");
+    let text = quick_xml::escape::unescape(&reference).map_err(|e| e.to_string())?;
+    Ok(checked(&text)?.to_owned())
+}
+
+/// Text in which every character may be in a document, written as it is or as a reference: XML 1.0, 2.2. The reader
+/// does not look.
+fn checked(text: &str) -> Result<&str, String> {
+    let allowed = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..='\u{10ffff}');
+    match text.chars().find(|c| !allowed(*c)) {
+        None => Ok(text),
+        Some(c) => Err(format!("{c:?} is no character of XML")),
+    }
 }
 
 #[cfg(test)]
@@ -191,7 +204,9 @@ mod tests {
 
     #[test]
     fn what_is_left_open_is_not_well_formed() {
-        for broken in ["<a><b></b>", "<a></b>", "<a></a><c/>", ""] {
+        let controls =
+            ["<a>\u{1b}</a>", "<a>&#27;</a>", "<a b='\u{1}'/>", "<a b='&#x1;'/>", "<a>\u{ffff}</a>"];
+        for broken in ["<a><b></b>", "<a></b>", "<a></a><c/>", ""].into_iter().chain(controls) {
             assert!(Element::parse(broken.as_bytes()).is_err(), "{broken}");
         }
     }
