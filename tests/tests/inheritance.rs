@@ -14,6 +14,7 @@ use nix::unistd::mkfifo;
 use policy::manifest::{CONSOLE, CONTROL, DATA_IN, DATA_OUT, OUTPUT, REPORT, RUNNER, UNPROCESSED};
 use tcpflow_tests::capture::{ETHERNET, pcap};
 use tcpflow_tests::conversation::{Conversation, Side};
+use tcpflow_tests::lab::{INTERFACE, Lab};
 use tcpflow_tests::process::Process;
 use tcpflow_tests::run::{Bench, Running};
 use tcpflow_tests::subject::Subject;
@@ -58,6 +59,10 @@ fn main() -> ExitCode {
     ]);
     cases.extend(tcpflow_tests::cases![&[Need::Root];
         blocked_signals_end_a_run_all_the_same,
+        a_runner_has_what_its_manifest_says,
+    ]);
+    cases.extend(tcpflow_tests::cases![&[Need::Namespaces];
+        roles_of_a_live_capture_have_what_their_manifest_says,
     ]);
     suite::main(cases)
 }
@@ -327,6 +332,7 @@ fn manifest_of(executable: &str) -> BTreeMap<i32, &'static str> {
         "tcpflow-capture" => &[(CONTROL, "socket:"), (DATA_OUT, "socket:")],
         "tcpflow-reassembler" => &[(CONTROL, "socket:"), (DATA_IN, "socket:"), (DATA_OUT, "socket:")],
         "tcpflow-writer" => &[(CONTROL, "socket:"), (DATA_IN, "socket:"), (OUTPUT, "/")],
+        "tcpflow-runner" => &[(CONTROL, "socket:"), (DATA_IN, "socket:")],
         other => panic!("{other} is not a role"),
     };
     let standard = (0..3).map(|number| (number, "/dev/null"));
@@ -337,20 +343,7 @@ fn manifest_of(executable: &str) -> BTreeMap<i32, &'static str> {
 /// reading, beneath the output directory flows and report. `more` are those that the command line asks for.
 fn has_its_descriptors(role: &Process, more: &[(i32, &'static str)]) {
     let name = role.executable.as_str();
-    let mut due = manifest_of(name);
-    due.extend(more.iter().copied());
-    let mut open = role.descriptors();
-    for (number, leads) in due {
-        let to = open.remove(&number).unwrap_or_else(|| panic!("{name} has no {number}"));
-        let to = to.to_string_lossy().into_owned();
-        // The null device of another mount namespace is shown with or without its directory.
-        let fits = match leads {
-            "/dev/null" => to.ends_with("null"),
-            other => to.starts_with(other),
-        };
-        assert!(fits, "{name}: {number} leads to {to}, and not to {leads}");
-    }
-    let left: Vec<(i32, PathBuf)> = open.into_iter().collect();
+    let left = beyond_its_manifest(role, more);
     match (name, &left[..]) {
         ("tcpflow-reassembler", []) => {}
         ("tcpflow-capture", [(number, to)]) => {
@@ -366,6 +359,25 @@ fn has_its_descriptors(role: &Process, more: &[(i32, &'static str)]) {
         }
         _ => panic!("{name} has more than its manifest: {left:?}"),
     }
+}
+
+/// What a role has open beside its manifest and `more`, which it has to have.
+fn beyond_its_manifest(role: &Process, more: &[(i32, &'static str)]) -> Vec<(i32, PathBuf)> {
+    let name = role.executable.as_str();
+    let mut due = manifest_of(name);
+    due.extend(more.iter().copied());
+    let mut open = role.descriptors();
+    for (number, leads) in due {
+        let to = open.remove(&number).unwrap_or_else(|| panic!("{name} has no {number}"));
+        let to = to.to_string_lossy().into_owned();
+        // The null device of another mount namespace is shown with or without its directory.
+        let fits = match leads {
+            "/dev/null" => to.ends_with("null"),
+            other => to.starts_with(other),
+        };
+        assert!(fits, "{name}: {number} leads to {to}, and not to {leads}");
+    }
+    open.into_iter().collect()
 }
 
 fn has_its_signals(role: &Process) {
@@ -501,20 +513,63 @@ fn every_descriptor_of_the_writer_is_one_that_the_command_line_asks_for() {
     }
 }
 
+/// To be started so, with a descriptor of /etc/shadow and every signal ignored and blocked.
+const HOSTILE: [&str; 7] =
+    ["env", "--ignore-signal", "--block-signal", "bash", "-c", "exec 251</etc/shadow; exec \"$@\"", "bash"];
+
+/// The packet socket is all that a live capture has beside its manifest.
+fn roles_of_a_live_capture_have_what_their_manifest_says() {
+    let lab = Lab::new();
+    let bench = Bench::of(Subject::Ours);
+    let before = [&lab.at_server()[..], &HOSTILE].concat();
+    let mut running = bench.run(&["-i", INTERFACE, "-o", "out", "-U", USER]).after(&before).start();
+    running.wait_for(&format!("listening on {INTERFACE}"));
+    running.wait_until("the report", |_| bench.path().join("out/report.xml").exists());
+    let roles = running.roles();
+    assert_eq!(roles.len(), 3, "{roles:?}");
+    for role in &roles {
+        if role.executable == "tcpflow-capture" {
+            let left = beyond_its_manifest(role, &[]);
+            assert!(left.len() == 1 && left[0].1.to_string_lossy().starts_with("socket:"), "{left:?}");
+        } else {
+            has_its_descriptors(role, &[]);
+            has_its_limits(role);
+        }
+        has_its_signals(role);
+        has_its_privileges(role, "1954321", "1954322");
+        has_its_place(role);
+    }
+    running.signal(Signal::SIGINT);
+    let _ = running.wait().expect(0);
+}
+
+/// What commands print goes to, it has opened anew, under numbers of its own; and what signals wake it by, one end to
+/// read and one for each of two signals.
+fn a_runner_has_what_its_manifest_says() {
+    let bench = bench();
+    let input = Input::of(&bench);
+    let line = ["-r", "fifo", "-o", "out", "-U", USER, "-S", "tcp_cmd=true"];
+    let mut running = bench.run(&line).after(&HOSTILE).start();
+    running.wait_until("four roles", |running| running.roles().len() == 4);
+    running.wait_until("the report", |_| bench.path().join("out/report.xml").exists());
+    let runner = running.roles().into_iter().find(|role| role.executable == "tcpflow-runner").unwrap();
+    let left = beyond_its_manifest(&runner, &[]);
+    let lead = |to| left.iter().filter(|(_, leads)| leads.to_string_lossy().starts_with(to)).count();
+    assert_eq!((left.len(), lead("pipe:"), lead("socket:")), (5, 2, 3), "{left:?}");
+    assert_eq!(runner.environment(), b"");
+    assert_eq!(runner.status()["SigBlk"], "0000000000000000");
+    input.feed();
+    drop(input);
+    let _ = running.wait().expect(0);
+    assert_stored(&bench, 0o644);
+}
+
 fn programs_of_the_user_begin_without_what_was_ignored_or_blocked() {
     let talk = Conversation::default().exchange(b"request", b"reply");
     let bench = Bench::of(Subject::Ours).file("in.pcap", &pcap(ETHERNET, &talk.packets));
     let command = "tcp_cmd=grep -E '^Sig(Blk|Ign):' /proc/self/status; ls -l /proc/self/fd >&2; true";
-    let before = [
-        "env",
-        "--ignore-signal",
-        "--block-signal",
-        "bash",
-        "-c",
-        "exec 251</etc/shadow; exec \"$@\"",
-        "bash",
-    ];
-    let outcome = bench.run(&["-r", "in.pcap", "-o", "out", "-S", command]).after(&before).finish().expect(0);
+    let outcome =
+        bench.run(&["-r", "in.pcap", "-o", "out", "-S", command]).after(&HOSTILE).finish().expect(0);
     let masks: Vec<u64> = outcome
         .stdout
         .lines()
