@@ -27,6 +27,7 @@ fn main() -> ExitCode {
         off_is_off,
         an_unknown_mode_is_refused,
         the_default_goes_on_without_what_not_every_system_has,
+        every_thread_is_confined,
         the_runner_is_attested_and_leaves_programs_their_files,
         the_runner_is_only_there_when_it_has_work,
         the_runner_has_the_descriptors_of_its_manifest,
@@ -232,6 +233,27 @@ fn off_is_off() {
         assert!(!layers.contains(&("seccomp filter".to_owned(), true)), "{role}: {layers:?}");
     }
     assert_eq!(bench.flows("out").len(), 2);
+}
+
+/// Capabilities, filters and domains are a thread's own.
+fn every_thread_is_confined() {
+    let bench = bench();
+    let mut running = bench.run(&["-r", "-", "-o", "out"]).start();
+    running.wait_until("the report", |_| bench.path().join("out/report.xml").exists());
+    running.wait_until("three roles", |running| running.roles().len() == ROLES.len());
+    for role in running.roles() {
+        let threads: Vec<_> = std::fs::read_dir(format!("/proc/{}/task", role.pid)).unwrap().collect();
+        // Beside the writer's own there is the one that closes files.
+        let due = if role.executable == "tcpflow-writer" { 2 } else { 1 };
+        assert_eq!(threads.len(), due, "{}", role.executable);
+        for thread in threads {
+            let status = std::fs::read_to_string(thread.unwrap().path().join("status")).unwrap();
+            let zero = "0000000000000000";
+            for (name, value) in [("Seccomp", "2"), ("NoNewPrivs", "1"), ("CapEff", zero), ("CapPrm", zero)] {
+                assert!(status.contains(&format!("\n{name}:\t{value}\n")), "{name}: {status}");
+            }
+        }
+    }
 }
 
 /// What the runner is confined by, its programs inherit: so it has no root of its own and no Landlock, and

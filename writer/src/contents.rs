@@ -4,8 +4,11 @@ use std::io::IoSlice;
 use std::os::fd::OwnedFd;
 
 use nix::errno::Errno;
+use nix::sys::stat::futimens;
+use nix::sys::time::TimeSpec;
 use nix::sys::uio::{pread, pwrite, pwritev};
 use nix::unistd;
+use proto::time::Timestamp;
 
 /// Bytes moved at once.
 const CHUNK: usize = 64 * 1024;
@@ -99,6 +102,18 @@ pub fn read(file: &OwnedFd, buffer: &mut [u8], offset: u64) -> Result<usize, Err
         }
     }
     Ok(done)
+}
+
+/// Gives the file a length, with zeros where it has no bytes.
+pub fn extend(file: &OwnedFd, length: u64) -> Result<(), Errno> {
+    unistd::ftruncate(file, position(length)?)
+}
+
+/// Access and modification time become the time of the flow's first packet, with all
+/// the digits that the capture has.
+pub fn set_times(file: &OwnedFd, start: Timestamp) -> Result<(), Errno> {
+    let time = TimeSpec::new(start.seconds(), i64::from(start.nanoseconds()));
+    futimens(file, &time, &time)
 }
 
 /// An offset as the kernel takes it.

@@ -3,6 +3,7 @@
 mod batch;
 mod bodies;
 mod chart;
+mod closing;
 mod console;
 mod contents;
 mod counter;

@@ -12,6 +12,7 @@ use proto::flow::FromReassembler;
 use proto::plan::{Plan, ReportPlace, WriterPlan};
 use proto::template::Template;
 
+use crate::closing::Closer;
 use crate::console::Console;
 use crate::directory::Directory;
 use crate::error::Error;
@@ -19,6 +20,7 @@ use crate::report::{self, Report, Run};
 use crate::runner::Runner;
 use crate::session::Session;
 use crate::store::Store;
+use crate::sys;
 use crate::table::Table;
 use crate::unprocessed::Unprocessed;
 
@@ -36,11 +38,17 @@ pub fn run(control: &Control) -> Result<Done, Error> {
         Some(_) => Console::new(&plan, &template, adopt(CONSOLE)?)?,
         None => None,
     };
-    let store = Store::new(directory, template, &plan);
+    let mut store = Store::new(directory, template, &plan);
     // Made before confinement: hash tables ask the kernel for random numbers once.
     let table = Table::default();
 
-    let layers = sandbox::enter(Role::Writer, &plan.confinement, None)?;
+    let layers = sandbox::enter_with_threads(Role::Writer, &plan.confinement, || {
+        sys::one_heap();
+        // Programs are told of files in turn, so that there is nothing to do beside.
+        if plan.notify.is_none() {
+            store.closer = Closer::begin();
+        }
+    })?;
     let report = begin_report(&plan, &store, prepared)?;
     let mut session = Session::new(&plan, table, store, control)
         .with_report(report)

@@ -1,6 +1,7 @@
 //! One run's flows: each message of the reassembler, in its order, put into effect.
 
 mod bodies;
+mod endings;
 mod packets;
 mod programs;
 
@@ -8,9 +9,8 @@ use policy::channel::Receiver;
 use policy::role::{Control, Done};
 use proto::Breach;
 use proto::batch::Incoming;
-use proto::body::BodyEnding;
 use proto::control::Level;
-use proto::flow::{FlowClose, FlowEnding, FlowId, FromReassembler, Medium, Span, Totals};
+use proto::flow::{FlowId, FromReassembler, Medium, Span, Totals};
 use proto::frame::Ending;
 use proto::limits::BATCH_PAYLOAD;
 use proto::plan::WriterPlan;
@@ -20,7 +20,7 @@ use crate::batch::Pending;
 use crate::chart::Charts;
 use crate::console::Console;
 use crate::error::Error;
-use crate::held::{Ended, Held};
+use crate::held::Held;
 use crate::open_files::{FileId, Kind};
 use crate::report::{Networks, Report, Run};
 use crate::runner::Runner;
@@ -107,6 +107,9 @@ impl<'a> Session<'a> {
     pub fn receive_all(&mut self, batches: &mut Receiver<FromReassembler>) -> Result<(), Error> {
         while let Some(batch) = batches.receive()? {
             let payload = self.batch(batch)?;
+            self.store.closer.submit();
+            // With time on its hands it waits for files to be closed, and their flows to be in the report.
+            self.settle_with_closer(payload < FULL);
             self.settle_with_runner()?;
             if let Some(report) = &mut self.report {
                 report.settle(payload < FULL);
@@ -250,24 +253,6 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    fn close(&mut self, close: FlowClose, pending: &mut Pending<'_>) -> Result<(), Breach> {
-        if i64::try_from(close.size).is_err() {
-            return Err(Breach::Forbidden("flow longer than any file"));
-        }
-        if self.table.get(close.flow)?.bodies.as_ref().is_some_and(|bodies| bodies.open.is_some()) {
-            return Err(Breach::Forbidden("the end of a flow, with a body open"));
-        }
-        self.write_pending(close.flow, pending)?;
-        self.store.sums.packets = self.store.sums.packets.saturating_add(close.packets);
-        if close.ending == FlowEnding::Open {
-            self.open_files_at_end.get_or_insert(self.store.open_files());
-        }
-        let mut flow = self.table.close(close.flow)?;
-        let digests = self.store.finish(&mut flow, close.size);
-        self.ended(Ended { flow, close: Some(close), digests });
-        Ok(())
-    }
-
     fn end(&mut self, totals: Totals) -> Result<(), Breach> {
         if !self.table.is_empty() {
             return Err(Breach::Forbidden("the end, with flows open"));
@@ -284,19 +269,6 @@ impl<'a> Session<'a> {
             format!("Files written: {}, {} bytes", self.store.sums.files, self.store.sums.payload.written);
         self.control.notice(Level::Detail, &files);
         self.totals = Some(totals);
-        Ok(())
-    }
-
-    fn write_pending(&mut self, id: FlowId, pending: &mut Pending<'_>) -> Result<(), Breach> {
-        let flow = self.table.get(id)?;
-        if let Some(range) = pending.take(FileId { flow: id, kind: Kind::Flow }) {
-            self.store.write(flow, range);
-        }
-        for kind in [Kind::Flow, Kind::Index] {
-            if let Some(growth) = pending.take_growth(FileId { flow: id, kind }) {
-                self.store.grow(flow, kind, &growth);
-            }
-        }
         Ok(())
     }
 
@@ -330,13 +302,7 @@ impl<'a> Session<'a> {
     /// Closes what is open and the report, however the run ended.
     pub fn finish(mut self, ended: Result<(), Error>, mut run: Run) -> Result<Done, Error> {
         run.open_files_at_end = self.open_files_at_end.unwrap_or_else(|| self.store.open_files());
-        for mut flow in self.table.drain() {
-            let size = flow.stream_length;
-            // Nobody is told of a body that broke off with the run.
-            let _ = self.store.close_body(&mut flow, BodyEnding::Cut);
-            let digests = self.store.finish(&mut flow, size);
-            self.ended(Ended { flow, close: None, digests });
-        }
+        self.break_off();
         let ended = ended.and(self.conclude_with_runner());
         self.tell();
         self.warn();

@@ -6,16 +6,13 @@ mod growing;
 use std::os::fd::OwnedFd;
 
 use nix::errno::Errno;
-use nix::sys::stat::futimens;
-use nix::sys::time::TimeSpec;
-use nix::unistd::ftruncate;
 use proto::control::Counts;
 use proto::flow::Span;
 use proto::plan::{Digest, WriterPlan};
 use proto::template::Template;
-use proto::time::Timestamp;
 
 use crate::batch::Gathered;
+use crate::closing::{Closer, Last, Outcome};
 use crate::contents;
 use crate::counter::Counters;
 use crate::digest::{Digests, Named};
@@ -44,6 +41,8 @@ pub struct Store {
     bodies: bool,
     /// How many of them are remembered for the report.
     listed: usize,
+    /// What becomes of files whose flows have ended.
+    pub closer: Closer,
     /// What became of payload.
     pub sums: Sums,
 }
@@ -63,6 +62,7 @@ impl Store {
             max_bytes: plan.max_bytes.unwrap_or(u64::MAX),
             bodies: plan.bodies,
             listed: 0,
+            closer: Closer::default(),
             sums: Sums::default(),
         }
     }
@@ -176,45 +176,58 @@ impl Store {
         }
     }
 
-    /// Gives the file its length, its digests, its times, and closes it. `size` is the length of the stream.
-    pub fn finish(&mut self, flow: &mut Flow, size: u64) -> Vec<Named> {
-        if flow.name.is_none() {
-            return Vec::new();
+    /// What is left to do to the file of a flow that has ended, with the bytes of it that are not written yet.
+    /// `size` is the length of the stream.
+    pub fn last(&mut self, flow: &mut Flow, size: u64, range: Option<Gathered<'_>>) -> Option<Last> {
+        flow.name.as_ref()?;
+        let digests = flow.digests.take();
+        let opened = self.file(flow).map(drop);
+        drop(self.files.remove(FileId { flow: flow.open.flow, kind: Kind::Index }));
+        let file = self.files.remove(FileId { flow: flow.open.flow, kind: Kind::Flow });
+        if let Some(errno) = opened.err().or(file.is_none().then_some(Errno::EBADF)) {
+            self.fail(flow, errno);
+            if digests.is_some() {
+                self.sums.fail(Failure::Digest, flow.name.as_deref().unwrap_or_default(), Fault(errno));
+            }
+        }
+        let offset = range.as_ref().map_or(0, |range| range.offset);
+        let bytes = self.closer.bytes();
+        let begin = bytes.len();
+        match (range, flow.fault) {
+            (Some(range), None) => range.parts.iter().for_each(|part| bytes.extend_from_slice(part)),
+            (Some(range), Some(fault)) => {
+                self.sums.payload.set_aside(fault.reason(), range.end.saturating_sub(range.offset));
+            }
+            (None, _) => {}
         }
         // The end may not have been captured; but what is missing at the limit is not written any more than
         // what came after it.
-        let lost_end = !self.packets && size <= self.max_bytes && size > flow.file_length;
-        if lost_end && flow.fault.is_none() {
-            match self.file(flow).and_then(|file| extend(file, size)) {
-                Ok(()) => flow.file_length = size,
-                Err(errno) => self.fail(flow, errno),
-            }
-        }
-        // Reading a file changes its access time, so digests come first.
-        let digests = self.digests(flow);
-        // A file of packets has times of its own in it.
-        if !self.packets {
-            let start = flow.open.start;
-            if let Err(errno) = self.file(flow).and_then(|file| set_times(file, start)) {
-                self.fail(flow, errno);
-            }
-        }
-        for kind in [Kind::Flow, Kind::Index] {
-            drop(self.files.remove(FileId { flow: flow.open.flow, kind }));
-        }
-        digests
+        let lacks_end = !self.packets && size <= self.max_bytes && flow.fault.is_none();
+        Some(Last {
+            file: file?,
+            bytes: (begin..self.closer.bytes().len(), offset),
+            length: flow.file_length,
+            at_least: lacks_end.then_some(size),
+            digests: digests.map(|digests| (*digests, flow.fault.is_none())),
+            // A file of packets has times of its own in it.
+            times: (!self.packets).then_some(flow.open.start),
+        })
     }
 
-    fn digests(&mut self, flow: &mut Flow) -> Vec<Named> {
-        let Some(digests) = flow.digests.take() else { return Vec::new() };
-        let (length, whole) = (flow.file_length, flow.fault.is_none());
-        match self.file(flow).and_then(|file| digests.finish(file, length, whole)) {
-            Ok(digests) => digests,
-            Err(errno) => {
-                self.sums.fail(Failure::Digest, flow.name.as_deref().unwrap_or_default(), Fault(errno));
-                Vec::new()
-            }
+    /// Notes what came of that; gives the digests. `left` bytes were to be written.
+    pub fn closed(&mut self, flow: &mut Flow, left: u64, outcome: Outcome) -> Vec<Named> {
+        match outcome.written {
+            Ok(()) => self.sums.payload.write(left),
+            Err(errno) => self.sums.payload.set_aside(Fault(errno).reason(), left),
         }
+        flow.file_length = outcome.length;
+        if let Some(errno) = outcome.fault {
+            self.fail(flow, errno);
+        }
+        outcome.digests.unwrap_or_else(|errno| {
+            self.sums.fail(Failure::Digest, flow.name.as_deref().unwrap_or_default(), Fault(errno));
+            Vec::new()
+        })
     }
 
     /// Creates the flow's file: its name is the one with the smallest counter that names nothing yet.
@@ -282,7 +295,7 @@ impl Store {
         self.files.make_room();
         loop {
             match open(&self.directory) {
-                Err(Errno::EMFILE | Errno::ENFILE) if self.files.evict() => {}
+                Err(Errno::EMFILE | Errno::ENFILE) if self.closer.make_room() || self.files.evict() => {}
                 result => return result,
             }
         }
@@ -307,15 +320,4 @@ impl Store {
     pub fn open_files(&self) -> usize {
         self.files.flow_files()
     }
-}
-
-fn extend(file: &OwnedFd, length: u64) -> Result<(), Errno> {
-    ftruncate(file, contents::position(length)?)
-}
-
-/// Access and modification time become the time of the flow's first packet, with all
-/// the digits that the capture has.
-fn set_times(file: &OwnedFd, start: Timestamp) -> Result<(), Errno> {
-    let time = TimeSpec::new(start.seconds(), i64::from(start.nanoseconds()));
-    futimens(file, &time, &time)
 }

@@ -8,6 +8,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use libc::{c_uint, sem_t, timespec};
 use nix::errno::Errno;
 
+/// Has all threads share one heap, mallopt(3): one of its own would be had by calls that confined threads may
+/// not make.
+pub fn one_heap() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: it takes two numbers, and no other thread is there yet. Should it be refused there are more heaps,
+    // which costs the process its life where it is confined, but nothing else.
+    let _ = unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
+}
+
 /// A POSIX named semaphore, sem_overview(7).
 pub struct Semaphore(NonNull<sem_t>);
 

@@ -1,6 +1,6 @@
 //! Attestation: what each role is, read from outside, before it sees the first packet.
 //!
-//! A role that says it is confined is not believed: the kernel is asked, through /proc/PID/status.
+//! A role that says it is confined is not believed: the kernel is asked, through /proc/PID/task/TID/status.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -105,17 +105,14 @@ fn attest(
 ) -> Result<RoleState, Error> {
     let role = process.role.executable();
     let unconfined = |layer, seen: String| Error::Unconfined { role, layer, seen };
-    let path = format!("/proc/{}/status", process.pid());
-    let status = match fs::read_to_string(&path) {
-        Err(e) if settings.sandbox.requires() => {
-            let why = format!("{path}: {e}: nothing is known of it without /proc");
+    let threads = match threads(process.pid()) {
+        Err(why) if settings.sandbox.requires() => {
+            let why = format!("{why}: nothing is known of it without /proc");
             return Err(unconfined("attestation", why));
         }
-        status => status.unwrap_or_default(),
+        threads => threads.unwrap_or_else(|_| vec![String::new()]),
     };
-    let seen: BTreeMap<&str, &str> =
-        status.lines().filter_map(|line| line.split_once(':')).map(|(k, v)| (k, v.trim())).collect();
-    for check in checks(&seen, identity) {
+    for check in of_all(threads.iter().map(|status| checks(status, identity))) {
         if !check.holds && settings.sandbox.requires() {
             return Err(unconfined(check.name, check.seen));
         }
@@ -125,14 +122,35 @@ fn attest(
     Ok(RoleState { role: Text::cut(role), pid: process.pid(), layers })
 }
 
-/// Something that was looked for in /proc/PID/status.
+/// What the kernel says of each thread of a process: credentials and filters are a thread's own.
+fn threads(pid: u32) -> Result<Vec<String>, String> {
+    let path = format!("/proc/{pid}/task");
+    let read = |thread: std::io::Result<fs::DirEntry>| fs::read_to_string(thread?.path().join("status"));
+    let threads: std::io::Result<Vec<String>> =
+        fs::read_dir(&path).and_then(|threads| threads.map(read).collect());
+    match threads {
+        Ok(threads) if threads.is_empty() => Err(format!("{path}: empty")),
+        threads => threads.map_err(|e| format!("{path}: {e}")),
+    }
+}
+
+/// What holds of all threads; where it does not hold of one, what was seen there.
+fn of_all(threads: impl Iterator<Item = Vec<Check>>) -> Vec<Check> {
+    let worse = |a: Check, b: Check| if a.holds { b } else { a };
+    let both = |a: Vec<Check>, b: Vec<Check>| a.into_iter().zip(b).map(|(a, b)| worse(a, b)).collect();
+    threads.reduce(both).unwrap_or_default()
+}
+
+/// Something that was looked for in /proc/PID/task/TID/status.
 struct Check {
     name: &'static str,
     holds: bool,
     seen: String,
 }
 
-fn checks(seen: &BTreeMap<&str, &str>, identity: Option<Identity>) -> Vec<Check> {
+fn checks(status: &str, identity: Option<Identity>) -> Vec<Check> {
+    let seen: BTreeMap<&str, &str> =
+        status.lines().filter_map(|line| line.split_once(':')).map(|(k, v)| (k, v.trim())).collect();
     let get = |key: &str| seen.get(key).copied().unwrap_or("not known");
     let mut checks = vec![
         Check { name: "seccomp filter", holds: get("Seccomp") == "2", seen: get("Seccomp").into() },

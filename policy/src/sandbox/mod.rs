@@ -47,6 +47,26 @@ impl Error {
 ///
 /// `packet` is the packet socket of a live capture, which its system-call policy names.
 pub fn enter(role: Role, confinement: &Confinement, packet: Option<RawFd>) -> Result<Vec<Layer>, Error> {
+    give_up(role, confinement, packet, || {})
+}
+
+/// The same for a role that has threads. `begin` begins them when all is given up that a thread inherits from
+/// the one that began it; it must wait until they are where they call the kernel for their work only. The calls
+/// by which threads are made are on no list.
+pub fn enter_with_threads(
+    role: Role,
+    confinement: &Confinement,
+    begin: impl FnOnce(),
+) -> Result<Vec<Layer>, Error> {
+    give_up(role, confinement, None, begin)
+}
+
+fn give_up(
+    role: Role,
+    confinement: &Confinement,
+    packet: Option<RawFd>,
+    begin_threads: impl FnOnce(),
+) -> Result<Vec<Layer>, Error> {
     let parent = nix::unistd::getppid();
     let mut entered = Entered { mode: confinement.mode, layers: Vec::new() };
     let enclosed = confinement.mode != SandboxMode::Off && !role.runs_programs();
@@ -69,6 +89,9 @@ pub fn enter(role: Role, confinement: &Confinement, packet: Option<RawFd>) -> Re
             entered.optional("memory-deny-write-execute", denied)?;
             entered.required("landlock", landlock::restrict(role))?;
         }
+    }
+    begin_threads();
+    if confinement.mode != SandboxMode::Off {
         // After the last descriptor was opened: the limit on those may be none at all.
         entered.required("resource limits", limits::set(role, confinement.limits))?;
         entered.required("seccomp", seccomp::load(role, packet))?;

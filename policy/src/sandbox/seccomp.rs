@@ -22,10 +22,10 @@ const PYTHON: &[Instruction] = include!(concat!(env!("OUT_DIR"), "/python.rs"));
 /// Stands in a list for the packet socket, whose number libpcap chooses.
 const PACKET_SLOT: u32 = 0x7fff_fd01;
 
-/// Loads the list of `role`, for good.
+/// Loads the list of `role` in all threads, for good.
 pub fn load(role: Role, packet: Option<RawFd>) -> Result<String, String> {
     let program = program(role, packet)?;
-    seccompiler::apply_filter(&program).map_err(|e| e.to_string())?;
+    seccompiler::apply_filter_all_threads(&program).map_err(|e| e.to_string())?;
     let default = if role.runs_programs() { "allow, for the programs' sake" } else { "kill" };
     Ok(format!("{} instructions, default: {default}", program.len()))
 }

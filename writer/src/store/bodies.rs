@@ -6,10 +6,10 @@ use std::os::fd::OwnedFd;
 use nix::errno::Errno;
 use proto::body::{BodyEnding, BodyOpen};
 
-use super::{Store, extend, set_times};
+use super::Store;
 use crate::batch::Gathered;
 use crate::bodies::Body;
-use crate::contents;
+use crate::contents::{self, extend, set_times};
 use crate::flow::{Fault, Flow};
 use crate::open_files::{FileId, Kind};
 use crate::sums::Failure;

@@ -1,0 +1,75 @@
+//! How flows end: what is pending of them is written, their files are closed, and the report has them.
+
+use proto::Breach;
+use proto::body::BodyEnding;
+use proto::flow::{FlowClose, FlowEnding, FlowId};
+
+use super::Session;
+use crate::batch::Pending;
+use crate::held::Ended;
+use crate::open_files::{FileId, Kind};
+
+impl Session<'_> {
+    pub(super) fn close(&mut self, close: FlowClose, pending: &mut Pending<'_>) -> Result<(), Breach> {
+        if i64::try_from(close.size).is_err() {
+            return Err(Breach::Forbidden("flow longer than any file"));
+        }
+        if self.table.get(close.flow)?.bodies.as_ref().is_some_and(|bodies| bodies.open.is_some()) {
+            return Err(Breach::Forbidden("the end of a flow, with a body open"));
+        }
+        let range = pending.take(FileId { flow: close.flow, kind: Kind::Flow });
+        self.write_pending(close.flow, pending)?;
+        self.store.sums.packets = self.store.sums.packets.saturating_add(close.packets);
+        if close.ending == FlowEnding::Open {
+            self.open_files_at_end.get_or_insert(self.store.open_files());
+        }
+        let mut flow = self.table.close(close.flow)?;
+        let last = self.store.last(&mut flow, close.size, range);
+        self.store.closer.add(Ended { flow, close: Some(close), digests: Vec::new() }, last);
+        if self.runner.is_some() {
+            // What it is told of comes in order, and of finished files only.
+            self.store.closer.submit();
+            self.settle_with_closer(true);
+        }
+        Ok(())
+    }
+
+    /// Flows whose files are closed are over; all that have ended, if `all` is asked for.
+    pub(super) fn settle_with_closer(&mut self, all: bool) {
+        while let Some(flows) = self.store.closer.closed(all) {
+            for closing in flows {
+                let (mut ended, left, outcome) = closing.outcome();
+                if let Some(outcome) = outcome {
+                    ended.digests = self.store.closed(&mut ended.flow, left, outcome);
+                }
+                self.ended(ended);
+            }
+        }
+    }
+
+    /// Ends all flows that are open, because the run is over.
+    pub(super) fn break_off(&mut self) {
+        for mut flow in self.table.drain() {
+            let size = flow.stream_length;
+            // Nobody is told of a body that broke off with the run.
+            let _ = self.store.close_body(&mut flow, BodyEnding::Cut);
+            let last = self.store.last(&mut flow, size, None);
+            self.store.closer.add(Ended { flow, close: None, digests: Vec::new() }, last);
+        }
+        self.store.closer.submit();
+        self.settle_with_closer(true);
+    }
+
+    pub(super) fn write_pending(&mut self, id: FlowId, pending: &mut Pending<'_>) -> Result<(), Breach> {
+        let flow = self.table.get(id)?;
+        if let Some(range) = pending.take(FileId { flow: id, kind: Kind::Flow }) {
+            self.store.write(flow, range);
+        }
+        for kind in [Kind::Flow, Kind::Index] {
+            if let Some(growth) = pending.take_growth(FileId { flow: id, kind }) {
+                self.store.grow(flow, kind, &growth);
+            }
+        }
+        Ok(())
+    }
+}
