@@ -155,7 +155,9 @@ impl Outline {
                 }
                 text if within => {
                     let ending = text.split_once(" ending='").and_then(|(_, rest)| rest.split_once('\''));
-                    ending.map(|(ending, _)| *endings.entry(ending.to_owned()).or_insert(0) += 1);
+                    if let Some((ending, _)) = ending {
+                        *endings.entry(ending.to_owned()).or_insert(0) += 1;
+                    }
                 }
                 _ => left.extend([line.as_bytes(), b"\n"].concat()),
             }
