@@ -155,9 +155,28 @@ pub fn receive(socket: &OwnedFd, buffer: &mut [u8]) -> Result<usize, Error> {
                 return Err(Breach::Forbidden("datagram longer than any may be").into());
             }
             Ok(message) => return Ok(message.bytes),
-            Err(Errno::EINTR) => {}
-            Err(Errno::ECONNRESET) => return Ok(0),
+            // The second is told once, by a peer that went without having read all that was sent to it. What it
+            // had sent before, as its last word, is still there.
+            Err(Errno::EINTR | Errno::ECONNRESET) => {}
             Err(errno) => return Err(Error::Socket(errno)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+
+    #[test]
+    fn the_last_word_of_a_peer_that_did_not_listen_is_heard() {
+        let pair = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC);
+        let (ours, peer) = pair.unwrap();
+        send(&peer, b"the last word").unwrap();
+        send(&ours, b"never read").unwrap();
+        drop(peer);
+        let mut buffer = [0; 64];
+        assert_eq!(receive(&ours, &mut buffer).unwrap(), 13);
+        assert_eq!(receive(&ours, &mut buffer).unwrap(), 0);
     }
 }
