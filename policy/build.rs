@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use seccompiler::{BpfProgram, TargetArch, compile_from_json};
+use seccompiler::{BpfProgram, TargetArch, compile_from_json, sock_filter};
 use serde_json::{Value, json};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -40,7 +40,30 @@ fn compile(path: &Path, arch: &str) -> Result<BpfProgram, Box<dyn Error>> {
     }
     let coded = serde_json::to_vec(&json!({ "role": policy }))?;
     let mut programs = compile_from_json(coded.as_slice(), TargetArch::try_from(arch)?)?;
-    Ok(programs.remove("role").ok_or("no program")?)
+    let mut program = programs.remove("role").ok_or("no program")?;
+    let refused = policy.get("filter_action").and_then(|action| action.get("errno")).and_then(Value::as_u64);
+    if let (Some(errno), "x86_64") = (refused, arch) {
+        refuse_x32(&mut program, u32::try_from(errno)?)?;
+    }
+    Ok(program)
+}
+
+/// Puts a refusal of x32 into a list of what is refused. Its calls are those of the machine under other numbers, and
+/// would not be found in the list; a list of what is allowed does not have them.
+fn refuse_x32(program: &mut BpfProgram, errno: u32) -> Result<(), Box<dyn Error>> {
+    const LOAD: u16 = 0x20;
+    const JUMP_IF_AT_LEAST: u16 = 0x35;
+    const RETURN: u16 = 0x06;
+    const X32: u32 = 0x4000_0000;
+    const FAIL: u32 = 0x0005_0000;
+    let number = program.iter().position(|i| (i.code, i.k) == (LOAD, 0)).ok_or("no number is loaded")?;
+    let at = number.checked_add(1).ok_or("too long")?;
+    let refusal = [
+        sock_filter { code: JUMP_IF_AT_LEAST, jt: 0, jf: 1, k: X32 },
+        sock_filter { code: RETURN, jt: 0, jf: 0, k: FAIL | errno },
+    ];
+    program.splice(at..at, refusal);
+    Ok(())
 }
 
 fn source(program: &BpfProgram) -> Result<String, std::fmt::Error> {

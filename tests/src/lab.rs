@@ -8,10 +8,12 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use nix::sched::{CloneFlags, setns};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::run::Bench;
+use crate::sniffer::Sniffer;
 use crate::subject::{Subject, in_path};
 
 /// The server's addresses.
@@ -169,6 +171,31 @@ impl Lab {
         ["ip", "netns", "exec", &self.server]
     }
 
+    /// A file as it reads where the server is: one of `/proc/net` or `/sys/class/net`.
+    #[must_use]
+    pub fn read_at_server(&self, path: &str) -> String {
+        let [ip, netns, exec, name] = self.at_server();
+        let output = Command::new(ip).args([netns, exec, name, "cat", path]).output().unwrap();
+        assert!(output.status.success(), "{path}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// What sees each frame that arrives at the client.
+    #[must_use]
+    pub fn sniffer(&self) -> Sniffer {
+        self.as_client(Sniffer::here)
+    }
+
+    /// Does something where the client is: a socket that is made there stays there.
+    pub fn as_client<T: Send>(&self, act: impl FnOnce() -> T + Send) -> T {
+        inside(&self.client, act)
+    }
+
+    /// Does something where the server is.
+    pub fn as_server<T: Send>(&self, act: impl FnOnce() -> T + Send) -> T {
+        inside(&self.server, act)
+    }
+
     /// A command that runs where the client is.
     #[must_use]
     pub fn at_client(&self, program: &str) -> Command {
@@ -312,6 +339,16 @@ impl Drop for Lab {
             let _ = ip(&["netns", "delete", namespace]);
         }
     }
+}
+
+/// Does something in a network namespace.
+fn inside<T: Send>(name: &str, act: impl FnOnce() -> T + Send) -> T {
+    let namespace = File::open(format!("/run/netns/{name}")).unwrap();
+    std::thread::scope(|scope| {
+        // It is this thread's alone, which ends with it.
+        let enter = || setns(namespace, CloneFlags::CLONE_NEWNET).unwrap();
+        scope.spawn(|| (enter(), act()).1).join().unwrap()
+    })
 }
 
 fn ip(arguments: &[&str]) -> Result<(), String> {

@@ -22,20 +22,31 @@ impl Process {
     #[must_use]
     pub fn children_of(parent: i32) -> Vec<Self> {
         let mut found = Vec::new();
-        for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        for pid in listed_children(parent).unwrap_or_else(all_processes) {
             let Some(status) = status(pid) else { continue };
             if status.get("PPid").is_some_and(|number| number.parse() == Ok(parent)) {
-                found.push(Self { pid, executable: whole_name(&status["Name"]) });
+                found.push(Self { pid, executable: Self::name_in(&status) });
             }
         }
         found
+    }
+
+    /// The name of the executable of which this is the status.
+    #[must_use]
+    pub fn name_in(status: &BTreeMap<String, String>) -> String {
+        whole_name(&status["Name"])
     }
 
     /// Its `/proc/PID/status` by field; it must be alive.
     #[must_use]
     pub fn status(&self) -> BTreeMap<String, String> {
         status(self.pid).unwrap_or_else(|| panic!("{} is gone", self.executable))
+    }
+
+    /// The same, if it is.
+    #[must_use]
+    pub fn status_if_alive(&self) -> Option<BTreeMap<String, String>> {
+        status(self.pid)
     }
 
     /// Whether it still runs (a zombie does not).
@@ -144,11 +155,44 @@ fn memory(pid: i32) -> u64 {
     ["RssAnon", "RssShmem"].into_iter().filter_map(kib).sum()
 }
 
+/// The children that the kernel lists of each thread of a process, if it was built to.
+fn listed_children(parent: i32) -> Option<Vec<i32>> {
+    let mut found = Vec::new();
+    for thread in std::fs::read_dir(format!("/proc/{parent}/task")).ok()?.flatten() {
+        let text = std::fs::read_to_string(thread.path().join("children")).ok()?;
+        found.extend(text.split_whitespace().map(|number| number.parse::<i32>().unwrap()));
+    }
+    Some(found)
+}
+
+fn all_processes() -> Vec<i32> {
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
 /// The kernel keeps fifteen bytes of a name, and lets nobody but root see where a process that hides itself
 /// was started from.
 fn whole_name(kept: &str) -> String {
     let ours = EXECUTABLES.into_iter().find(|name| name.get(..15).unwrap_or(name) == kept);
     ours.unwrap_or(kept).to_owned()
+}
+
+/// Why no process of another user can be held by ptrace here, if so.
+#[must_use]
+pub fn tracing_unavailable() -> Option<&'static str> {
+    const CAP_SYS_PTRACE: u64 = 1 << 19;
+    let capabilities = |status: BTreeMap<String, String>| u64::from_str_radix(&status["CapEff"], 16).ok();
+    let own = i32::try_from(std::process::id()).ok().and_then(status).and_then(capabilities);
+    let scope = std::fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope");
+    if !cfg!(target_arch = "x86_64") {
+        Some("needs x86_64, whose registers are known here")
+    } else if own.is_none_or(|own| own & CAP_SYS_PTRACE == 0) {
+        Some("needs CAP_SYS_PTRACE")
+    } else if scope.is_ok_and(|scope| scope.trim() == "3") {
+        Some("needs ptrace, which the kernel was told to refuse to everyone")
+    } else {
+        None
+    }
 }
 
 fn status(pid: i32) -> Option<BTreeMap<String, String>> {

@@ -19,6 +19,8 @@ pub enum Need {
     Namespaces,
     /// A kernel with network devices that `ip link` makes of these words, see [`crate::lab::Lab::join`].
     Device(&'static str),
+    /// To hold any process by ptrace, and to know its registers.
+    Tracing,
     /// A program in `PATH`.
     Program(&'static str),
     /// The original tcpflow 1.6.1, beside ours.
@@ -35,6 +37,7 @@ impl Need {
             Self::Root => (!nix::unistd::geteuid().is_root()).then(|| "needs root".to_owned()),
             Self::Namespaces => crate::lab::unavailable(),
             Self::Device(words) => crate::lab::device_unavailable(words),
+            Self::Tracing => crate::process::tracing_unavailable().map(str::to_owned),
             Self::Program(name) => {
                 subject::in_path(name).is_none().then(|| format!("needs {name}, which is not installed"))
             }
