@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use nix::errno::Errno;
@@ -151,10 +151,21 @@ pub struct Closer {
     spare: Vec<Job>,
 }
 
-#[derive(Debug)]
-struct Thread {
-    jobs: SyncSender<Job>,
-    done: Receiver<Job>,
+/// The thread, and what lies between it and the one that gives it work.
+#[derive(Debug, Clone)]
+struct Thread(Arc<Between>);
+
+#[derive(Debug, Default)]
+struct Between {
+    jobs: Mutex<Jobs>,
+    given: Condvar,
+    finished: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Jobs {
+    given: VecDeque<Job>,
+    finished: VecDeque<Job>,
 }
 
 impl Closer {
@@ -186,14 +197,12 @@ impl Closer {
         while self.given >= MAX_JOBS && self.wait() {}
         let mut job = std::mem::replace(&mut self.next, self.spare.pop().unwrap_or_default());
         if let Some(thread) = &self.thread {
-            match thread.jobs.send(job) {
-                Ok(()) => return self.given = self.given.saturating_add(1),
-                // A thread that is gone took the process with it; but nothing here depends on that.
-                Err(refused) => job = refused.0,
-            }
+            thread.give(job);
+            self.given = self.given.saturating_add(1);
+        } else {
+            job.run();
+            self.done.push_back(job);
         }
-        job.run();
-        self.done.push_back(job);
     }
 
     /// Closes what waits to be closed; false if nothing does.
@@ -205,24 +214,21 @@ impl Closer {
 
     /// Waits for a job that the thread has; false if it has none.
     fn wait(&mut self) -> bool {
-        let job = match &self.thread {
-            Some(thread) if self.given > 0 => thread.done.recv().ok(),
-            Some(_) | None => None,
-        };
-        let came = job.is_some();
+        self.take(true)
+    }
+
+    /// Takes a job back that the thread has done, and waits for it if that is asked for; false if there is none.
+    fn take(&mut self, wait: bool) -> bool {
+        let Some(thread) = self.thread.as_ref().filter(|_| self.given > 0) else { return false };
+        let Some(job) = thread.take(wait) else { return false };
         self.given = self.given.saturating_sub(1);
-        self.done.extend(job);
-        came
+        self.done.push_back(job);
+        true
     }
 
     /// Flows whose files are done, the one that ended first first; all that were added, if `all` is asked for.
     pub fn closed(&mut self, all: bool) -> Option<Vec<Closing>> {
-        if all {
-            while self.wait() {}
-        } else if let Some(job) = self.thread.as_ref().and_then(|thread| thread.done.try_recv().ok()) {
-            self.given = self.given.saturating_sub(1);
-            self.done.push_back(job);
-        }
+        while self.take(all) {}
         let mut job = self.done.pop_front()?;
         let flows = std::mem::take(&mut job.flows);
         job.bytes.clear();
@@ -233,26 +239,121 @@ impl Closer {
 
 impl Thread {
     fn begin() -> Option<Self> {
-        let (jobs, given) = sync_channel::<Job>(MAX_JOBS);
-        let (finished, done) = sync_channel::<Job>(MAX_JOBS);
-        let work = move || {
-            // The first, which is empty, says that the thread has begun.
-            let mut job = Job::default();
-            while finished.send(job).is_ok()
-                && let Ok(next) = given.recv()
-            {
-                job = next;
-                job.run();
-            }
-            // The calls by which a thread ends are on no list.
-            loop {
-                thread::park();
-            }
-        };
+        let thread = Self(Arc::default());
+        {
+            // No memory is asked for after this.
+            let mut jobs = thread.jobs();
+            jobs.given.reserve(MAX_JOBS);
+            jobs.finished.reserve(MAX_JOBS);
+        }
+        let worker = thread.clone();
         // It is never waited for: it ends with the process.
-        let _: thread::JoinHandle<()> =
-            thread::Builder::new().name("files".to_owned()).stack_size(STACK).spawn(work).ok()?;
-        let _: Job = done.recv().ok()?;
-        Some(Self { jobs, done })
+        let _: thread::JoinHandle<()> = thread::Builder::new()
+            .name("files".to_owned())
+            .stack_size(STACK)
+            .spawn(move || {
+                loop {
+                    worker.work();
+                }
+            })
+            .ok()?;
+        // Once it has done something, the calls by which a thread begins are behind it.
+        thread.give(Job::default());
+        let _: Option<Job> = thread.take(true);
+        Some(thread)
+    }
+
+    /// Waits for one job, and does it.
+    fn work(&self) {
+        let given = self.0.given.wait_while(self.jobs(), |jobs| jobs.given.is_empty());
+        let job = given.unwrap_or_else(PoisonError::into_inner).given.pop_front();
+        if let Some(mut job) = job {
+            job.run();
+            self.jobs().finished.push_back(job);
+            self.0.finished.notify_one();
+        }
+    }
+
+    fn give(&self, job: Job) {
+        self.jobs().given.push_back(job);
+        self.0.given.notify_one();
+    }
+
+    /// A job that is done. Waits for one, if that is asked for: then one must have been given.
+    fn take(&self, wait: bool) -> Option<Job> {
+        let mut jobs = self.jobs();
+        if wait {
+            let finished = self.0.finished.wait_while(jobs, |jobs| jobs.finished.is_empty());
+            jobs = finished.unwrap_or_else(PoisonError::into_inner);
+        }
+        jobs.finished.pop_front()
+    }
+
+    /// A panic ends the process, so that what a mutex guards is never left half done.
+    fn jobs(&self) -> MutexGuard<'_, Jobs> {
+        self.0.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "a test that overflows fails")]
+mod tests {
+    use std::io::{Read, Seek};
+
+    use super::*;
+    use crate::flow::Flow;
+    use crate::name::tests::open;
+
+    /// Two hundred files of a byte more each, and what they are then.
+    fn close(mut closer: Closer) -> Vec<(u64, u64, Vec<u8>)> {
+        let mut files = Vec::new();
+        for number in 0..200_u8 {
+            let file = tempfile::tempfile().unwrap();
+            files.push(file.try_clone().unwrap());
+            let begin = closer.bytes().len();
+            closer.bytes().resize(begin + usize::from(number), number);
+            let last = Last {
+                file: file.into(),
+                bytes: (begin..begin + usize::from(number), 1),
+                length: 0,
+                at_least: Some(u64::from(number) + 2),
+                digests: None,
+                times: Some(Timestamp::new(7, 0)),
+            };
+            closer.add(
+                Ended { flow: Flow::new(open(number.into())), close: None, digests: Vec::new() },
+                Some(last),
+            );
+        }
+        closer.submit();
+        let mut closed = Vec::new();
+        while let Some(flows) = closer.closed(true) {
+            closed.extend(flows);
+        }
+        let seen = closed.into_iter().zip(files).map(|(closing, mut file)| {
+            let (ended, left, outcome) = closing.outcome();
+            let outcome = outcome.unwrap();
+            assert!(outcome.written.is_ok() && outcome.fault.is_none());
+            assert_eq!(outcome.length, left + 2);
+            let seven = std::time::UNIX_EPOCH + std::time::Duration::from_secs(7);
+            assert_eq!(file.metadata().unwrap().modified().unwrap(), seven);
+            let mut bytes = Vec::new();
+            file.rewind().unwrap();
+            file.read_to_end(&mut bytes).unwrap();
+            (ended.flow.open.flow.0, left, bytes)
+        });
+        seen.collect()
+    }
+
+    #[test]
+    fn files_are_closed_in_order_by_a_thread_and_without() {
+        let closed = close(Closer::begin());
+        assert_eq!(closed.len(), 200);
+        for (number, (flow, left, bytes)) in (0_u8..).zip(&closed) {
+            assert_eq!((*flow, *left), (number.into(), number.into()));
+            let payload = vec![number; number.into()];
+            assert_eq!(bytes, &[&[0][..], &payload, &[0]].concat());
+        }
+        assert_eq!(closed, close(Closer::default()));
     }
 }
