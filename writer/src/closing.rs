@@ -1,10 +1,10 @@
-//! What is left to do to a flow's file when the flow has ended: its last bytes, its length, its digests, its
-//! times. For a short flow that is half of all there is to do, so a thread of its own does it while the next
-//! messages are read.
+//! What is left to do when a flow has ended: its file's last bytes, length, digests and times, and its entry in
+//! the report. For a short flow that is most of all there is to do, so a thread of its own does it while the
+//! next messages are read.
 //!
-//! The thread is given descriptors and bytes, and gives back what came of them: it knows no name, and what is
-//! counted and told stays with the one that asked. Jobs come back in the order in which they were given, and
-//! so the report has its flows in the order in which they ended.
+//! The thread is given flows, descriptors and bytes, and gives back what came of them and the text of their
+//! entries: it opens nothing, and what is counted and told stays with the one that asked. Jobs come back in the
+//! order in which they were given, and so the report has its flows in the order in which they ended.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -18,7 +18,9 @@ use proto::time::Timestamp;
 
 use crate::contents::{self, extend, set_times};
 use crate::digest::{Digests, Named};
+use crate::flow::Fault;
 use crate::held::Ended;
+use crate::report::{Xml, fileobject};
 
 /// Files in one job: their descriptors are beyond those that `-f` allows.
 const MAX_FILES: usize = 64;
@@ -46,15 +48,13 @@ pub struct Last {
 
 /// What came of it.
 #[derive(Debug)]
-pub struct Outcome {
-    /// Whether the last bytes are written.
-    pub written: Result<(), Errno>,
+struct Outcome {
+    written: Result<(), Errno>,
     /// What failed first.
-    pub fault: Option<Errno>,
+    fault: Option<Errno>,
     /// The file's length.
-    pub length: u64,
-    /// Its digests.
-    pub digests: Result<Vec<Named>, Errno>,
+    length: u64,
+    digests: Result<Vec<Named>, Errno>,
 }
 
 impl Last {
@@ -93,48 +93,66 @@ impl Last {
     }
 }
 
-/// A flow that has ended, and how far its file is.
+/// A flow that has ended.
 #[derive(Debug)]
 pub struct Closing {
-    /// The flow.
+    /// The flow, and what the report says of it.
     pub ended: Ended,
-    /// How many bytes were left to be written.
-    pub left: u64,
-    file: File,
-}
-
-#[derive(Debug)]
-enum File {
-    /// There is none, or nothing is left to do.
-    None,
-    Due(Box<Last>),
-    Done(Outcome),
+    /// How many bytes were left to be written, and whether they are.
+    pub left: (u64, Result<(), Errno>),
+    /// Why its file is not whole, if that was found only now.
+    pub fault: Option<Errno>,
+    /// Why it has no digests.
+    pub no_digests: Option<Errno>,
+    file: Option<Box<Last>>,
 }
 
 impl Closing {
-    /// What came of the file.
-    pub fn outcome(self) -> (Ended, u64, Option<Outcome>) {
-        match self.file {
-            File::Done(outcome) => (self.ended, self.left, Some(outcome)),
-            File::None | File::Due(_) => (self.ended, self.left, None),
+    fn run(&mut self, bytes: &[u8]) {
+        let Some(last) = self.file.take() else { return };
+        let outcome = last.run(bytes);
+        let flow = &mut self.ended.flow;
+        flow.file_length = outcome.length;
+        self.left.1 = outcome.written;
+        if let (None, Some(errno)) = (flow.fault, outcome.fault) {
+            flow.fault = Some(Fault(errno));
+            self.fault = Some(errno);
+        }
+        match outcome.digests {
+            Ok(digests) => self.ended.digests = digests,
+            Err(errno) => self.no_digests = Some(errno),
         }
     }
 }
 
-/// Flows that ended, and the bytes that their files still get.
+/// Flows that ended, the bytes that their files still get, and then their entries in the report.
 #[derive(Debug, Default)]
 pub struct Job {
     bytes: Vec<u8>,
     flows: Vec<Closing>,
+    /// What goes before the names of files, where entries are wanted.
+    prefix: Option<Arc<str>>,
+    entries: Xml,
 }
 
 impl Job {
     fn run(&mut self) {
         for closing in &mut self.flows {
-            if let File::Due(last) = std::mem::replace(&mut closing.file, File::None) {
-                closing.file = File::Done(last.run(&self.bytes));
+            closing.run(&self.bytes);
+            if let Some(prefix) = &self.prefix {
+                fileobject(&mut self.entries, prefix, &closing.ended, None);
             }
         }
+    }
+
+    /// The flows, whose files are closed, the one that ended first first.
+    pub fn flows(&mut self) -> impl Iterator<Item = Closing> + use<> {
+        std::mem::take(&mut self.flows).into_iter()
+    }
+
+    /// Their entries, where those are wanted.
+    pub fn entries(&mut self, take: impl FnOnce(&[u8])) {
+        self.entries.drain(take);
     }
 }
 
@@ -149,6 +167,8 @@ pub struct Closer {
     done: VecDeque<Job>,
     /// Jobs that are over, whose memory is used again.
     spare: Vec<Job>,
+    /// What goes before the names of files in the report.
+    prefix: Option<Arc<str>>,
 }
 
 /// The thread, and what lies between it and the one that gives it work.
@@ -174,6 +194,16 @@ impl Closer {
         Self { thread: Thread::begin(), ..Self::default() }
     }
 
+    /// Makes entries of the report too, with this before the names of files.
+    pub fn make_entries(&mut self, prefix: &str) {
+        self.prefix = Some(prefix.into());
+    }
+
+    /// Whether it makes entries of the report.
+    pub fn makes_entries(&self) -> bool {
+        self.prefix.is_some()
+    }
+
     /// Bytes of the next job, to which those of a file are added.
     pub fn bytes(&mut self) -> &mut Vec<u8> {
         &mut self.next.bytes
@@ -182,8 +212,8 @@ impl Closer {
     /// Adds a flow, with what is left to do to its file.
     pub fn add(&mut self, ended: Ended, last: Option<Last>) {
         let left = last.as_ref().map_or(0, |last| contents::length(last.bytes.0.len()));
-        let file = last.map_or(File::None, |last| File::Due(Box::new(last)));
-        self.next.flows.push(Closing { ended, left, file });
+        let file = last.map(Box::new);
+        self.next.flows.push(Closing { ended, left: (left, Ok(())), fault: None, no_digests: None, file });
         if self.next.flows.len() >= MAX_FILES {
             self.submit();
         }
@@ -196,6 +226,7 @@ impl Closer {
         }
         while self.given >= MAX_JOBS && self.wait() {}
         let mut job = std::mem::replace(&mut self.next, self.spare.pop().unwrap_or_default());
+        job.prefix.clone_from(&self.prefix);
         if let Some(thread) = &self.thread {
             thread.give(job);
             self.given = self.given.saturating_add(1);
@@ -226,14 +257,17 @@ impl Closer {
         true
     }
 
-    /// Flows whose files are done, the one that ended first first; all that were added, if `all` is asked for.
-    pub fn closed(&mut self, all: bool) -> Option<Vec<Closing>> {
+    /// A job that is done, in the order in which they were given; all that were given are waited for, if `all`
+    /// is asked for.
+    pub fn closed(&mut self, all: bool) -> Option<Job> {
         while self.take(all) {}
-        let mut job = self.done.pop_front()?;
-        let flows = std::mem::take(&mut job.flows);
+        self.done.pop_front()
+    }
+
+    /// Uses a job's memory again.
+    pub fn use_again(&mut self, mut job: Job) {
         job.bytes.clear();
         self.spare.push(job);
-        Some(flows)
     }
 }
 
@@ -307,6 +341,7 @@ mod tests {
     /// Two hundred files of a byte more each, and what they are then.
     fn close(mut closer: Closer) -> Vec<(u64, u64, Vec<u8>)> {
         let mut files = Vec::new();
+        closer.make_entries("out/");
         for number in 0..200_u8 {
             let file = tempfile::tempfile().unwrap();
             files.push(file.try_clone().unwrap());
@@ -327,14 +362,17 @@ mod tests {
         }
         closer.submit();
         let mut closed = Vec::new();
-        while let Some(flows) = closer.closed(true) {
-            closed.extend(flows);
+        let mut entries = Vec::new();
+        while let Some(mut job) = closer.closed(true) {
+            closed.extend(job.flows());
+            job.entries(|text| entries.extend_from_slice(text));
+            closer.use_again(job);
         }
-        let seen = closed.into_iter().zip(files).map(|(closing, mut file)| {
-            let (ended, left, outcome) = closing.outcome();
-            let outcome = outcome.unwrap();
-            assert!(outcome.written.is_ok() && outcome.fault.is_none());
-            assert_eq!(outcome.length, left + 2);
+        assert_eq!(String::from_utf8(entries).unwrap().matches("<fileobject>").count(), 200);
+        let seen = closed.into_iter().zip(files).map(|(Closing { ended, left, fault, .. }, mut file)| {
+            let (left, written) = left;
+            assert!(written.is_ok() && fault.is_none());
+            assert_eq!(ended.flow.file_length, left + 2);
             let seven = std::time::UNIX_EPOCH + std::time::Duration::from_secs(7);
             assert_eq!(file.metadata().unwrap().modified().unwrap(), seven);
             let mut bytes = Vec::new();

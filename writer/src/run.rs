@@ -50,6 +50,9 @@ pub fn run(control: &Control) -> Result<Done, Error> {
         }
     })?;
     let report = begin_report(&plan, &store, prepared)?;
+    if let (Some(report), None) = (&report, &plan.notify) {
+        store.closer.make_entries(report.prefix());
+    }
     let mut session = Session::new(&plan, table, store, control)
         .with_report(report)
         .with_runner(runner)

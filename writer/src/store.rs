@@ -12,10 +12,10 @@ use proto::plan::{Digest, WriterPlan};
 use proto::template::Template;
 
 use crate::batch::Gathered;
-use crate::closing::{Closer, Last, Outcome};
+use crate::closing::{Closer, Closing, Last};
 use crate::contents;
 use crate::counter::Counters;
-use crate::digest::{Digests, Named};
+use crate::digest::Digests;
 use crate::directory::Directory;
 use crate::flow::{Fault, Flow};
 use crate::index;
@@ -214,20 +214,20 @@ impl Store {
         })
     }
 
-    /// Notes what came of that; gives the digests. `left` bytes were to be written.
-    pub fn closed(&mut self, flow: &mut Flow, left: u64, outcome: Outcome) -> Vec<Named> {
-        match outcome.written {
+    /// Notes what came of that.
+    pub fn closed(&mut self, closing: &Closing) {
+        let (left, written) = closing.left;
+        match written {
             Ok(()) => self.sums.payload.write(left),
             Err(errno) => self.sums.payload.set_aside(Fault(errno).reason(), left),
         }
-        flow.file_length = outcome.length;
-        if let Some(errno) = outcome.fault {
-            self.fail(flow, errno);
+        let name = closing.ended.flow.name.as_deref().unwrap_or_default();
+        let failures = [(Failure::Flow, closing.fault), (Failure::Digest, closing.no_digests)];
+        for (failure, fault) in failures {
+            if let Some(errno) = fault {
+                self.sums.fail(failure, name, Fault(errno));
+            }
         }
-        outcome.digests.unwrap_or_else(|errno| {
-            self.sums.fail(Failure::Digest, flow.name.as_deref().unwrap_or_default(), Fault(errno));
-            Vec::new()
-        })
     }
 
     /// Creates the flow's file: its name is the one with the smallest counter that names nothing yet.

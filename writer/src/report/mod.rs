@@ -18,11 +18,12 @@ use crate::held::Ended;
 use crate::name::prefix;
 use crate::runner::Answered;
 use crate::sums::Sums;
+pub use fileobject::fileobject;
 pub use head::head;
 pub use networks::Networks;
 use sink::Sink;
 pub use summary::Run;
-use xml::Xml;
+pub use xml::Xml;
 
 /// Text that a full batch may leave in memory, in bytes.
 const FLUSH_AT: usize = 64 * 1024;
@@ -51,11 +52,26 @@ impl Report {
         Self { plugin, ..self }
     }
 
+    /// What goes before the names of files.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     /// Adds a flow that ended, with what the plugin answered.
     pub fn flow(&mut self, ended: &Ended, answered: Option<&Answered>) {
         let result = self.plugin.as_ref().zip(answered);
-        fileobject::fileobject(&mut self.xml, &self.prefix, ended, result);
+        fileobject(&mut self.xml, &self.prefix, ended, result);
         self.xml.drain(|piece| self.sink.push(piece));
+        self.make_room();
+    }
+
+    /// Adds the entries of flows that ended.
+    pub fn entries(&mut self, text: &[u8]) {
+        self.sink.push(text);
+        self.make_room();
+    }
+
+    fn make_room(&mut self) {
         if self.sink.pending() >= FLUSH_AT.saturating_mul(4) {
             self.sink.flush();
         }

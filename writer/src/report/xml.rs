@@ -3,12 +3,21 @@
 
 use std::fmt::{self, Display, Write};
 
+use itoa::Integer;
 use quick_xml::escape::escape;
 
 /// A piece of the document being written.
+#[derive(Debug)]
 pub struct Xml {
     text: String,
     depth: usize,
+}
+
+impl Default for Xml {
+    /// A piece that begins where a flow's entry does.
+    fn default() -> Self {
+        Self::new(2)
+    }
 }
 
 impl Xml {
@@ -129,6 +138,36 @@ impl Tag<'_> {
     pub fn with_any(self, name: &str, value: Option<impl Display>) -> Self {
         match value {
             Some(value) => self.with(name, value),
+            None => self,
+        }
+    }
+
+    /// ` name='value'` of a number.
+    pub fn number(self, name: &str, value: impl Integer) -> Self {
+        self.xml.text.extend([" ", name, "='", itoa::Buffer::new().format(value), "'"]);
+        self
+    }
+
+    /// The same if there is one.
+    pub fn number_any(self, name: &str, value: Option<impl Integer>) -> Self {
+        match value {
+            Some(value) => self.number(name, value),
+            None => self,
+        }
+    }
+
+    /// ` name='value'` of what is made of letters and digits here: a time, an address. Not looked through.
+    pub fn plain(self, name: &str, value: impl Display) -> Self {
+        self.xml.text.extend([" ", name, "='"]);
+        let _ = write!(self.xml.text, "{value}");
+        self.xml.text.push('\'');
+        self
+    }
+
+    /// The same if there is one.
+    pub fn plain_any(self, name: &str, value: Option<impl Display>) -> Self {
+        match value {
+            Some(value) => self.plain(name, value),
             None => self,
         }
     }

@@ -36,14 +36,15 @@ impl Session<'_> {
 
     /// Flows whose files are closed are over; all that have ended, if `all` is asked for.
     pub(super) fn settle_with_closer(&mut self, all: bool) {
-        while let Some(flows) = self.store.closer.closed(all) {
-            for closing in flows {
-                let (mut ended, left, outcome) = closing.outcome();
-                if let Some(outcome) = outcome {
-                    ended.digests = self.store.closed(&mut ended.flow, left, outcome);
-                }
-                self.ended(ended);
+        while let Some(mut job) = self.store.closer.closed(all) {
+            for closing in job.flows() {
+                self.store.closed(&closing);
+                self.ended(closing.ended);
             }
+            if let Some(report) = &mut self.report {
+                job.entries(|text| report.entries(text));
+            }
+            self.store.closer.use_again(job);
         }
     }
 

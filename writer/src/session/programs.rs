@@ -27,7 +27,7 @@ impl Session<'_> {
                 self.store.forget_bodies(self.held.take_told());
             }
             (report, _) => {
-                if let Some(report) = report {
+                if let (Some(report), false) = (report, self.store.closer.makes_entries()) {
                     report.flow(&ended, None);
                 }
                 self.store.forget_bodies(ended.listed());
