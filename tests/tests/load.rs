@@ -223,13 +223,19 @@ fn a_savefile_that_is_a_bomb_is_read_to_its_end() {
     assert!(measured.memory < BASE, "{} KiB", measured.memory);
 }
 
-/// Four times the flood takes four times the work, and not more than twice as much as that, whatever the machine does
-/// beside: were it the square, it would be sixteen times. With the memory of full size, so that no bound hides a square.
+/// Four times the flood takes four times the work, and not more than twice as much as that: were it the square, it would
+/// be sixteen times. With the memory of full size, so that no bound hides a square. What the machine does beside can only
+/// add to a measurement, so that the least of a few counts.
 fn work_grows_as_the_flood_does() {
     for row in rows() {
         let full = size(row.flood, row.size);
-        let [part, whole] = [full / 4, full]
-            .map(|size| Measured::within(DEFAULT, &Bench::new(), row.flood, size, row.options).cpu);
+        let of = |size| Measured::within(DEFAULT, &Bench::new(), row.flood, size, row.options).cpu;
+        let (mut part, mut whole) = (of(full / 4), of(full));
+        for _ in 0..5 {
+            if whole > 8 * part {
+                (part, whole) = (part.min(of(full / 4)), whole.min(of(full)));
+            }
+        }
         assert!(
             whole <= 8 * part,
             "{} {:?}: {part:?}, and four times as much {whole:?}",
