@@ -24,6 +24,8 @@ use crate::report::{Xml, fileobject};
 
 /// Files in one job: their descriptors are beyond those that `-f` allows.
 const MAX_FILES: usize = 64;
+/// Flows in one job, most of which may have no file.
+const MAX_FLOWS: usize = 1024;
 /// Jobs that the thread may have at once.
 const MAX_JOBS: usize = 3;
 /// The thread's stack, in bytes: it only calls the kernel, and digests.
@@ -130,6 +132,8 @@ impl Closing {
 pub struct Job {
     bytes: Vec<u8>,
     flows: Vec<Closing>,
+    /// How many of them have a file.
+    files: usize,
     /// What goes before the names of files, where entries are wanted.
     prefix: Option<Arc<str>>,
     entries: Xml,
@@ -211,10 +215,11 @@ impl Closer {
 
     /// Adds a flow, with what is left to do to its file.
     pub fn add(&mut self, ended: Ended, last: Option<Last>) {
+        self.next.files = self.next.files.saturating_add(usize::from(last.is_some()));
         let left = last.as_ref().map_or(0, |last| contents::length(last.bytes.0.len()));
         let file = last.map(Box::new);
         self.next.flows.push(Closing { ended, left: (left, Ok(())), fault: None, no_digests: None, file });
-        if self.next.flows.len() >= MAX_FILES {
+        if self.next.files >= MAX_FILES || self.next.flows.len() >= MAX_FLOWS {
             self.submit();
         }
     }
@@ -267,6 +272,7 @@ impl Closer {
     /// Uses a job's memory again.
     pub fn use_again(&mut self, mut job: Job) {
         job.bytes.clear();
+        job.files = 0;
         self.spare.push(job);
     }
 }
