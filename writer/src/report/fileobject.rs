@@ -73,30 +73,30 @@ fn known_at_the_beginning<'x>(tag: Tag<'x>, flow: &Flow, close: Option<&FlowClos
         IpAddr::V4(_) => libc::AF_INET,
         IpAddr::V6(_) => libc::AF_INET6,
     };
-    tag.plain("startime", iso8601(open.start))
-        .plain_any("endtime", close.map(|close| iso8601(close.end)))
-        .plain_any("mac_daddr", known(open.destination_mac))
-        .plain_any("mac_saddr", known(open.source_mac))
-        .number("family", family)
-        .plain("src_ipn", open.key.source)
-        .plain("dst_ipn", open.key.destination)
-        .number("srcport", open.key.source_port)
-        .number("dstport", open.key.destination_port)
+    tag.with("startime", iso8601(open.start))
+        .with_any("endtime", close.map(|close| iso8601(close.end)))
+        .with_any("mac_daddr", known(open.destination_mac))
+        .with_any("mac_saddr", known(open.source_mac))
+        .with("family", family)
+        .with("src_ipn", open.key.source)
+        .with("dst_ipn", open.key.destination)
+        .with("srcport", open.key.source_port)
+        .with("dstport", open.key.destination_port)
 }
 
 fn known_at_the_end<'x>(tag: Tag<'x>, flow: &Flow, close: &FlowClose) -> Tag<'x> {
     let violations = close.violations.saturating_add(flow.conflicts);
-    tag.number("packets", close.packets)
-        .number_any("out_of_order_count", unless_zero(close.out_of_order))
-        .number_any("violations", unless_zero(violations))
-        .number("len", close.length)
-        .number_any("caplen", close.captured)
+    tag.with("packets", close.packets)
+        .with_any("out_of_order_count", unless_zero(close.out_of_order))
+        .with_any("violations", unless_zero(violations))
+        .with("len", close.length)
+        .with_any("caplen", close.captured)
 }
 
 /// What tcpflow does not tell.
 fn ours<'x>(mut tag: Tag<'x>, flow: &Flow, close: Option<&FlowClose>) -> Tag<'x> {
     if let Some(close) = close {
-        tag = tag.number_any("missing", unless_zero(close.missing)).number_any("cut", unless_zero(close.cut));
+        tag = tag.with_any("missing", unless_zero(close.missing)).with_any("cut", unless_zero(close.cut));
     }
     let ending = match close.map(|close| close.ending) {
         Some(FlowEnding::Fin) => None,
@@ -110,7 +110,7 @@ fn ours<'x>(mut tag: Tag<'x>, flow: &Flow, close: Option<&FlowClose>) -> Tag<'x>
         None => Some("interrupted"),
     };
     let index_fault = flow.index.as_ref().and_then(|index| index.fault);
-    tag.number_any("conflicting", unless_zero(flow.conflicting))
+    tag.with_any("conflicting", unless_zero(flow.conflicting))
         .with_any("ending", ending)
         .with_any("index_truncated", index_fault.map(Fault::reason))
         .with_any("truncated", flow.fault.map(Fault::reason))
@@ -124,9 +124,9 @@ fn missing_runs(xml: &mut Xml, missing: &Missing) {
     xml.tag("missing_runs").with("count", missing.count).start();
     for MissingRun { offset, length, cut } in &missing.first {
         xml.tag("byte_run")
-            .number("file_offset", *offset)
-            .number("len", *length)
-            .number_any("cut", unless_zero(*cut))
+            .with("file_offset", offset)
+            .with("len", length)
+            .with_any("cut", unless_zero(*cut))
             .empty();
     }
     xml.end("missing_runs");

@@ -44,7 +44,7 @@ impl Report {
     pub fn begin(file: OwnedFd, appending: bool, head: Vec<u8>, output: &[u8]) -> Result<Self, Errno> {
         let sink = Sink::begin(file, appending, head, &summary::tail())?;
         let prefix = String::from_utf8_lossy(&prefix(output)).into_owned();
-        Ok(Self { sink, xml: Xml::new(2), prefix, plugin: None })
+        Ok(Self { sink, xml: Xml::default(), prefix, plugin: None })
     }
 
     /// Puts what this plugin answers with the flows.

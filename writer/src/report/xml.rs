@@ -1,10 +1,46 @@
 //! XML laid out as tcpflow lays it out: two spaces a level, attributes in single quotes, one element a
 //! line. Scripts read the report by lines, so the layout is part of the interface.
 
-use std::fmt::{self, Display, Write};
+use std::borrow::Cow;
+use std::fmt::{self, Arguments, Write};
+use std::net::IpAddr;
 
-use itoa::Integer;
+use proto::text::Text;
 use quick_xml::escape::escape;
+
+use crate::name::Mac;
+use crate::time::Iso8601;
+
+/// What may stand between quotes or tags.
+pub trait Value {
+    /// Appends it, with what XML cannot have as it is escaped or replaced.
+    fn put(&self, text: &mut String);
+}
+
+impl<V: Value + ?Sized> Value for &V {
+    fn put(&self, text: &mut String) {
+        (*self).put(text);
+    }
+}
+
+/// Values by how they are put. Writing to memory cannot fail, so the results say nothing.
+macro_rules! values {
+    ($text:ident, $value:ident, $put:expr; $($kind:ty),*) => {
+        $(impl Value for $kind {
+            fn put(&self, $text: &mut String) {
+                let $value = self;
+                let _ = $put;
+            }
+        })*
+    };
+}
+
+// What anybody may have chosen is looked through.
+values!(text, value, write!(Escaped(text), "{value}"); str, String, Cow<'_, str>, Text, Arguments<'_>);
+// What is made of letters and digits here is not.
+values!(text, value, write!(text, "{value}"); IpAddr, Iso8601, Mac);
+// Nor are numbers, of which a flood of flows has many.
+values!(text, value, text.push_str(itoa::Buffer::new().format(*value)); u16, u32, u64, usize, i32, i64);
 
 /// A piece of the document being written.
 #[derive(Debug)]
@@ -64,7 +100,7 @@ impl Xml {
     }
 
     /// `<name>text</name>`.
-    pub fn element(&mut self, name: &str, text: impl Display) {
+    pub fn element(&mut self, name: &str, text: impl Value) {
         self.tag(name).around(text);
     }
 
@@ -80,7 +116,7 @@ impl Xml {
         xml.open(inner);
         for (name, text) in elements {
             xml.open(name);
-            xml.escaped(text);
+            text.put(&mut xml.text);
             xml.close(name);
         }
         xml.close(inner);
@@ -106,11 +142,6 @@ impl Xml {
     fn close(&mut self, name: &str) {
         self.text.extend(["</", name, ">"]);
     }
-
-    /// Writing to memory cannot fail, so the result says nothing.
-    fn escaped(&mut self, value: impl Display) {
-        let _ = write!(Escaped(&mut self.text), "{value}");
-    }
 }
 
 /// A tag that is open: what follows its name is yet to come.
@@ -122,52 +153,22 @@ pub struct Tag<'x> {
 
 impl Tag<'_> {
     /// ` name='value'`.
-    pub fn with(self, name: &str, value: impl Display) -> Self {
+    pub fn with(self, name: &str, value: impl Value) -> Self {
         self.behind(" ", name, value)
     }
 
     /// The same behind other white space.
-    pub fn behind(self, space: &str, name: &str, value: impl Display) -> Self {
+    pub fn behind(self, space: &str, name: &str, value: impl Value) -> Self {
         self.xml.text.extend([space, name, "='"]);
-        self.xml.escaped(value);
+        value.put(&mut self.xml.text);
         self.xml.text.push('\'');
         self
     }
 
     /// The same if there is a value.
-    pub fn with_any(self, name: &str, value: Option<impl Display>) -> Self {
+    pub fn with_any(self, name: &str, value: Option<impl Value>) -> Self {
         match value {
             Some(value) => self.with(name, value),
-            None => self,
-        }
-    }
-
-    /// ` name='value'` of a number.
-    pub fn number(self, name: &str, value: impl Integer) -> Self {
-        self.xml.text.extend([" ", name, "='", itoa::Buffer::new().format(value), "'"]);
-        self
-    }
-
-    /// The same if there is one.
-    pub fn number_any(self, name: &str, value: Option<impl Integer>) -> Self {
-        match value {
-            Some(value) => self.number(name, value),
-            None => self,
-        }
-    }
-
-    /// ` name='value'` of what is made of letters and digits here: a time, an address. Not looked through.
-    pub fn plain(self, name: &str, value: impl Display) -> Self {
-        self.xml.text.extend([" ", name, "='"]);
-        let _ = write!(self.xml.text, "{value}");
-        self.xml.text.push('\'');
-        self
-    }
-
-    /// The same if there is one.
-    pub fn plain_any(self, name: &str, value: Option<impl Display>) -> Self {
-        match value {
-            Some(value) => self.plain(name, value),
             None => self,
         }
     }
@@ -184,9 +185,9 @@ impl Tag<'_> {
     }
 
     /// `>text</name>`.
-    pub fn around(self, text: impl Display) {
+    pub fn around(self, text: impl Value) {
         self.xml.text.push('>');
-        self.xml.escaped(text);
+        text.put(&mut self.xml.text);
         self.xml.close(self.name);
         self.xml.text.push('\n');
     }
