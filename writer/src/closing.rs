@@ -229,7 +229,7 @@ impl Closer {
         if self.next.flows.is_empty() {
             return;
         }
-        while self.given >= MAX_JOBS && self.wait() {}
+        while self.given >= MAX_JOBS && self.take(true) {}
         let mut job = std::mem::replace(&mut self.next, self.spare.pop().unwrap_or_default());
         job.prefix.clone_from(&self.prefix);
         if let Some(thread) = &self.thread {
@@ -245,12 +245,7 @@ impl Closer {
     pub fn make_room(&mut self) -> bool {
         let waiting = !self.next.flows.is_empty();
         self.submit();
-        self.wait() || waiting
-    }
-
-    /// Waits for a job that the thread has; false if it has none.
-    fn wait(&mut self) -> bool {
-        self.take(true)
+        self.take(true) || waiting
     }
 
     /// Takes a job back that the thread has done, and waits for it if that is asked for; false if there is none.

@@ -107,7 +107,6 @@ impl<'a> Session<'a> {
     pub fn receive_all(&mut self, batches: &mut Receiver<FromReassembler>) -> Result<(), Error> {
         while let Some(batch) = batches.receive()? {
             let payload = self.batch(batch)?;
-            self.store.closer.submit();
             // With time on its hands it waits for files to be closed, and their flows to be in the report.
             self.settle_with_closer(payload < FULL);
             self.settle_with_runner()?;

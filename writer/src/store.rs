@@ -181,10 +181,11 @@ impl Store {
     pub fn last(&mut self, flow: &mut Flow, size: u64, range: Option<Gathered<'_>>) -> Option<Last> {
         flow.name.as_ref()?;
         let digests = flow.digests.take();
+        let id = |kind| FileId { flow: flow.open.flow, kind };
         let opened = self.file(flow).map(drop);
-        drop(self.files.remove(FileId { flow: flow.open.flow, kind: Kind::Index }));
-        let file = self.files.remove(FileId { flow: flow.open.flow, kind: Kind::Flow });
-        if let Some(errno) = opened.err().or(file.is_none().then_some(Errno::EBADF)) {
+        drop(self.files.remove(id(Kind::Index)));
+        let file = opened.and_then(|()| self.files.remove(id(Kind::Flow)).ok_or(Errno::EBADF));
+        if let Err(errno) = file {
             self.fail(flow, errno);
             if digests.is_some() {
                 self.sums.fail(Failure::Digest, flow.name.as_deref().unwrap_or_default(), Fault(errno));
@@ -204,7 +205,7 @@ impl Store {
         // what came after it.
         let lacks_end = !self.packets && size <= self.max_bytes && flow.fault.is_none();
         Some(Last {
-            file: file?,
+            file: file.ok()?,
             bytes: (begin..self.closer.bytes().len(), offset),
             length: flow.file_length,
             at_least: lacks_end.then_some(size),

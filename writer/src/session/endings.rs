@@ -18,7 +18,7 @@ impl Session<'_> {
             return Err(Breach::Forbidden("the end of a flow, with a body open"));
         }
         let range = pending.take(FileId { flow: close.flow, kind: Kind::Flow });
-        self.write_pending(close.flow, pending)?;
+        self.grow(close.flow, pending)?;
         self.store.sums.packets = self.store.sums.packets.saturating_add(close.packets);
         if close.ending == FlowEnding::Open {
             self.open_files_at_end.get_or_insert(self.store.open_files());
@@ -28,14 +28,14 @@ impl Session<'_> {
         self.store.closer.add(Ended { flow, close: Some(close), digests: Vec::new() }, last);
         if self.runner.is_some() {
             // What it is told of comes in order, and of finished files only.
-            self.store.closer.submit();
             self.settle_with_closer(true);
         }
         Ok(())
     }
 
-    /// Flows whose files are closed are over; all that have ended, if `all` is asked for.
+    /// Has files closed whose flows have ended. What is closed is over; all of it, if `all` is asked for.
     pub(super) fn settle_with_closer(&mut self, all: bool) {
+        self.store.closer.submit();
         while let Some(mut job) = self.store.closer.closed(all) {
             for closing in job.flows() {
                 self.store.closed(&closing);
@@ -57,7 +57,6 @@ impl Session<'_> {
             let last = self.store.last(&mut flow, size, None);
             self.store.closer.add(Ended { flow, close: None, digests: Vec::new() }, last);
         }
-        self.store.closer.submit();
         self.settle_with_closer(true);
     }
 
@@ -66,6 +65,12 @@ impl Session<'_> {
         if let Some(range) = pending.take(FileId { flow: id, kind: Kind::Flow }) {
             self.store.write(flow, range);
         }
+        self.grow(id, pending)
+    }
+
+    /// Writes what the flow's files are to grow by.
+    fn grow(&mut self, id: FlowId, pending: &mut Pending<'_>) -> Result<(), Breach> {
+        let flow = self.table.get(id)?;
         for kind in [Kind::Flow, Kind::Index] {
             if let Some(growth) = pending.take_growth(FileId { flow: id, kind }) {
                 self.store.grow(flow, kind, &growth);
