@@ -1,6 +1,11 @@
-//! The roles and the descriptors that each is started with: these and no others.
+//! The roles, and the descriptors and ignored signals that each is started with: these and no others.
 
 use std::os::fd::RawFd;
+
+/// What a role ignores from its first instruction: the signals by which a user ends a capture, on which
+/// `tcpflow` alone acts, and SIGXFSZ, as `tcpflow` does.
+pub const IGNORED_SIGNALS: [libc::c_int; 5] =
+    [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGUSR1, libc::SIGXFSZ];
 
 /// A process of tcpflow beside the command itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

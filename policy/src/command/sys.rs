@@ -8,6 +8,8 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
 
+use policy::manifest::IGNORED_SIGNALS;
+
 /// Marks every descriptor but the standard ones to be closed on exec, whoever opened them.
 pub fn close_on_exec_from_3() -> io::Result<()> {
     let flags = i32::try_from(libc::CLOSE_RANGE_CLOEXEC).map_err(io::Error::other)?;
@@ -48,15 +50,11 @@ pub fn settle_signals() -> io::Result<()> {
 /// All signals, signal(7).
 const SIGNALS: std::ops::RangeInclusive<libc::c_int> = 1..=64;
 
-/// What a role ignores from its first instruction: the signals by which a user ends a capture, on which
-/// `tcpflow` alone acts, and SIGXFSZ, as `tcpflow` does.
-const IGNORED: [libc::c_int; 5] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGUSR1, libc::SIGXFSZ];
-
 /// Has the command begin with the signals of a role ignored, and no others, whatever is ignored here.
 pub fn ignore_signals(command: &mut Command) {
     let ignore = || {
         for signal in SIGNALS {
-            let ignored = IGNORED.contains(&signal);
+            let ignored = IGNORED_SIGNALS.contains(&signal);
             let how = if ignored { libc::SIG_IGN } else { libc::SIG_DFL };
             // SAFETY: takes numbers only, and is async-signal-safe (signal-safety(7)).
             let before = unsafe { libc::signal(signal, how) };

@@ -11,6 +11,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use nix::errno::Errno;
+use policy::manifest::IGNORED_SIGNALS;
 use policy::sandbox::plugin::{INTERPRETER, Plugin};
 
 use super::driver::unusable;
@@ -78,7 +79,7 @@ fn attempt(plugin: &mut Plugin, interpreter: &OwnedFd, arguments: &[CString], an
 /// Signals as a shell would have them, descriptors from `first_closed` closed on exec, the parent's death
 /// followed.
 fn clean(first_closed: libc::c_uint) -> io::Result<()> {
-    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGUSR1, libc::SIGXFSZ] {
+    for signal in IGNORED_SIGNALS {
         // SAFETY: takes numbers only.
         if unsafe { libc::signal(signal, libc::SIG_DFL) } == libc::SIG_ERR {
             return Err(io::Error::last_os_error());
