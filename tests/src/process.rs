@@ -143,10 +143,8 @@ impl Process {
 /// executables and libraries are there once, however many map them, and can be had again.
 #[must_use]
 pub fn memory_of_family(parent: i32) -> u64 {
-    let children =
-        std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap_or_default();
-    let family = children.split_whitespace().filter_map(|pid| pid.parse().ok()).chain([parent]);
-    family.map(memory).sum()
+    let children = Process::children_of(parent).into_iter().map(|child| child.pid);
+    children.chain([parent]).map(memory).sum()
 }
 
 fn memory(pid: i32) -> u64 {

@@ -123,7 +123,7 @@ impl Bench {
             arguments,
             stdin: None,
             user: None,
-            program: None,
+            program: self.command.clone(),
             before: Vec::new(),
             limit: TIME_LIMIT,
         }
@@ -204,10 +204,10 @@ impl Run<'_> {
     }
 
     fn command(&self) -> Command {
-        let program = match (&self.program, &self.bench.command, self.user) {
-            (Some(path), _, _) | (None, Some(path), _) => path.clone(),
-            (None, None, Some(_)) => self.bench.installed(),
-            (None, None, None) => self.bench.subject.executable(),
+        let program = match (&self.program, self.user) {
+            (Some(path), _) => path.clone(),
+            (None, Some(_)) => self.bench.installed(),
+            (None, None) => self.bench.subject.executable(),
         };
         let mut words = self.before.clone();
         words.push(program.into_os_string().into_string().unwrap());

@@ -9,23 +9,12 @@ use tcpflow_tests::puppet::{Script, coded, datagram, with_text};
 use tcpflow_tests::report::assert_conserved;
 use tcpflow_tests::suite::Case;
 
-use super::stage;
+use super::stage::{self, Act, act};
 
 const ROLE: &str = "tcpflow-capture";
 
 /// Ethernet.
 const LINK: u32 = 1;
-
-struct Act {
-    name: &'static str,
-    reason: &'static str,
-    /// What the puppet says after one whole connection.
-    says: fn(Script) -> Script,
-}
-
-const fn act(name: &'static str, reason: &'static str, says: fn(Script) -> Script) -> Act {
-    Act { name, reason, says }
-}
 
 pub fn cases() -> Vec<Case> {
     let acts = order().into_iter().chain(values()).chain(framing());
@@ -41,6 +30,7 @@ pub fn cases() -> Vec<Case> {
     cases
 }
 
+/// After one whole connection.
 fn perform(act: &Act) {
     let bench = stage::bench(ROLE, &(act.says)(connection(begun(Script::default()))));
     let report = stage::refused(&bench, stage::run(&bench, &[]), act.reason);

@@ -5,22 +5,11 @@ use proto::runner::{Answer, Outcome};
 use tcpflow_tests::puppet::{Script, coded, datagram};
 use tcpflow_tests::suite::Case;
 
-use super::stage;
+use super::stage::{self, Act, act};
 
 const ROLE: &str = "tcpflow-runner";
 
 const PLUGIN: [&str; 8] = ["-e", "python", "-S", "py_path=.", "-S", "py_module=m", "-S", "py_function=f"];
-
-struct Act {
-    name: &'static str,
-    reason: &'static str,
-    /// What the puppet answers after one right answer; two are due.
-    says: fn(Script) -> Script,
-}
-
-const fn act(name: &'static str, reason: &'static str, says: fn(Script) -> Script) -> Act {
-    Act { name, reason, says }
-}
 
 pub fn cases() -> Vec<Case> {
     let case = |act: Act| {
@@ -35,6 +24,7 @@ pub fn cases() -> Vec<Case> {
     cases
 }
 
+/// After one right answer; two are due.
 fn perform(act: &Act) {
     let first = answer(0, Outcome::Text { cut: false }, b"first");
     let bench = stage::bench(ROLE, &(act.says)(Script::default().say(&[(first, &b"first"[..])])));

@@ -21,6 +21,18 @@ const MEMORY: u64 = 320 << 10;
 /// What lies beside the output directory, for anybody to write, and must stay as it is.
 const CANARY: &[u8] = b"not yours";
 
+/// What a puppet says that is refused.
+pub struct Act {
+    pub name: &'static str,
+    pub reason: &'static str,
+    /// Adds it to what the puppet has said before.
+    pub says: fn(Script) -> Script,
+}
+
+pub const fn act(name: &'static str, reason: &'static str, says: fn(Script) -> Script) -> Act {
+    Act { name, reason, says }
+}
+
 /// A bench with a savefile, something beside the output directory that is easily harmed, and a puppet.
 pub fn bench(role: &str, script: &Script) -> Bench {
     let packets = Conversation::default().exchange(b"hello world\n", b"reply\n").packets;
