@@ -223,7 +223,7 @@ mod rules {
         fcntl(&pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
         let mut child = halted(&bench, &["-r", "in.pcap", "-c", "-D"]).stdout(pipe).spawn().unwrap();
         let recording = recorded(&child, true);
-        let writer = wait_for_writer_in(&child, "poll");
+        let writer = wait_for_writer(&child, "poll", |pid| waits_in("poll", pid));
         stop_and_continue(writer);
         let mut all = Vec::new();
         reader.read_to_end(&mut all).unwrap();
@@ -240,10 +240,8 @@ mod rules {
         pcap(ETHERNET, &talk.packets)
     }
 
-    fn wait_for_writer_in(child: &Child, call: &str) -> i32 {
-        let waits =
-            |role: &Process| (role.executable == WRITER && waits_in(call, role.pid)).then_some(role.pid);
-        wait_for(child, call, waits)
+    fn wait_for_writer(child: &Child, what: &str, waits: impl Fn(i32) -> bool) -> i32 {
+        wait_for(child, what, |role| (role.executable == WRITER && waits(role.pid)).then_some(role.pid))
     }
 
     /// Waits until something is found of one of the roles.
@@ -270,10 +268,10 @@ mod rules {
         };
         let mut first = start();
         let mut recordings = vec![recorded(&first, true)];
-        wait_for_writer_in(&first, "write");
+        wait_for_writer(&first, "write", |pid| waits_in("write", pid));
         let mut second = start();
         recordings.push(recorded(&second, true));
-        stop_and_continue(wait_for_writer_in(&second, "futex"));
+        stop_and_continue(wait_for_writer(&second, "a semaphore", waits_for_semaphore));
         drop(pipe);
         let mut all = Vec::new();
         reader.read_to_end(&mut all).unwrap();
@@ -429,14 +427,27 @@ def leaves(flow): os._exit(0)
 
     /// Whether a process waits in this call, and does not only stand still there for the recorder.
     fn waits_in(call: &str, pid: i32) -> bool {
+        waits_in_one(pid, |number, _| number == number_of(call))
+    }
+
+    /// Whether it waits for something that it shares with other programs, and not for a thread of its own.
+    fn waits_for_semaphore(pid: i32) -> bool {
+        let private = u64::try_from(libc::FUTEX_PRIVATE_FLAG).unwrap();
+        waits_in_one(pid, |number, arguments| number == number_of("futex") && arguments[1] & private == 0)
+    }
+
+    fn waits_in_one(pid: i32, is_meant: impl Fn(u64, &[u64]) -> bool) -> bool {
         let process = Process { pid, executable: String::new() };
         let sleeps = || process.status_if_alive().is_some_and(|status| status["State"].starts_with('S'));
-        let number = format!("{} ", number_of(call));
-        let is_in = || {
-            std::fs::read_to_string(format!("/proc/{pid}/syscall"))
-                .is_ok_and(|text| text.starts_with(&number))
+        let is_in_it = || {
+            let call = std::fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default();
+            let mut words = call.split(' ');
+            // Of a process that runs there is but a word.
+            let Some(number) = words.next().and_then(|number| number.parse().ok()) else { return false };
+            let hex = |word: &str| u64::from_str_radix(word.trim_start_matches("0x"), 16).ok();
+            is_meant(number, &words.map_while(hex).collect::<Vec<_>>())
         };
-        sleeps() && is_in() && sleeps()
+        sleeps() && is_in_it() && sleeps()
     }
 
     /// Stops a process and lets it go on, so often that it was in the call that it waits in.
