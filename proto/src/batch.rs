@@ -20,8 +20,10 @@ const HEADER_ROOM: usize = 1024;
 /// A batch being filled.
 #[derive(Debug)]
 pub struct Outgoing<M> {
-    /// Framing and headers.
+    /// Framing and headers, in the room that there is for them.
     head: Vec<u8>,
+    /// How much of it is taken.
+    taken: usize,
     payload: Vec<u8>,
     sequence: u64,
     messages: PhantomData<fn(M)>,
@@ -29,14 +31,13 @@ pub struct Outgoing<M> {
 
 impl<M: Message> Default for Outgoing<M> {
     fn default() -> Self {
-        let mut batch = Self {
-            head: Vec::with_capacity(MAX_HEADERS),
+        Self {
+            head: vec![0; FRAMING.saturating_add(MAX_HEADERS)],
+            taken: FRAMING,
             payload: Vec::with_capacity(BATCH_PAYLOAD),
             sequence: 0,
             messages: PhantomData,
-        };
-        batch.head.resize(FRAMING, 0);
-        batch
+        }
     }
 }
 
@@ -44,7 +45,7 @@ impl<M: Message> Outgoing<M> {
     /// Whether a message with `payload` bytes should wait for the next batch.
     #[must_use]
     pub fn is_full_for(&self, payload: usize) -> bool {
-        let headers = self.head.len().saturating_add(HEADER_ROOM);
+        let headers = self.taken.saturating_add(HEADER_ROOM);
         !self.is_empty()
             && (headers > MAX_HEADERS || self.payload.len().saturating_add(payload) > BATCH_PAYLOAD)
     }
@@ -52,7 +53,7 @@ impl<M: Message> Outgoing<M> {
     /// Whether nothing was put in since the last [`Self::advance`].
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.head.len() <= FRAMING
+        self.taken <= FRAMING
     }
 
     /// Puts a message in, with its payload.
@@ -61,27 +62,28 @@ impl<M: Message> Outgoing<M> {
         if usize::try_from(message.payload_len()).ok() != Some(payload.len()) {
             return Err(Breach::Payload { claimed: message.payload_len(), left: payload.len() });
         }
-        self.head = postcard::to_extend(message, std::mem::take(&mut self.head))?;
+        let room = self.head.get_mut(self.taken..).unwrap_or_default();
+        let header = postcard::to_slice(message, room)?.len();
+        self.taken = self.taken.saturating_add(header);
         self.payload.extend_from_slice(payload);
-        limit("headers", self.head.len(), FRAMING.saturating_add(MAX_HEADERS))?;
         limit("payload", self.payload.len(), MAX_PAYLOAD)
     }
 
     /// The datagram, in two parts to be sent as one.
     pub fn parts(&mut self) -> Result<[&[u8]; 2], Breach> {
-        let headers = self.head.len().saturating_sub(FRAMING);
+        let headers = self.taken.saturating_sub(FRAMING);
         let length = u32::try_from(headers).map_err(|_| Breach::Short(headers))?;
         for (place, byte) in
             self.head.iter_mut().zip(length.to_le_bytes().into_iter().chain(self.sequence.to_le_bytes()))
         {
             *place = byte;
         }
-        Ok([&self.head, &self.payload])
+        Ok([self.head.get(..self.taken).unwrap_or_default(), &self.payload])
     }
 
     /// Empties the batch once it was sent.
     pub fn advance(&mut self) {
-        self.head.truncate(FRAMING);
+        self.taken = FRAMING;
         self.payload.clear();
         self.sequence = self.sequence.saturating_add(1);
     }

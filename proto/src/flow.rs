@@ -12,13 +12,13 @@ use crate::time::Timestamp;
 use crate::traffic::{Network, Share, Traffic};
 use crate::{Breach, Message};
 
-/// Names a flow for the length of a run. Flows are numbered from 0 in the order they are opened; a
+/// Names a flow for the length of a run. Flows are numbered from 0 in the order in which they are told of; a
 /// number is not used again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct FlowId(pub u64);
 
 /// A message from the reassembler. Per flow: `Open`, then anything that names it in any order and number,
-/// then `Close`; of a body, `BodyOpen`, then its bytes and holes, then `BodyClose`. `End` is the last of all, and all flows are closed before it. What a plan does not ask
+/// then `Close`, or nothing but `Empty`; of a body, `BodyOpen`, then its bytes and holes, then `BodyClose`. `End` is the last of all, and all flows are closed before it. What a plan does not ask
 /// for (console output, an index, packets) may not be sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FromReassembler {
@@ -88,6 +88,8 @@ pub enum FromReassembler {
     Count,
     /// A flow ended; boxed because it is rare and large beside the others.
     Close(Box<FlowClose>),
+    /// A flow ended of which there was nothing to tell but its beginning and its end.
+    Empty(Box<EmptyFlow>),
     /// The run ended.
     End(Box<Totals>),
     /// The traffic, counted; once, after the last flow, for `-e netviz`.
@@ -166,6 +168,8 @@ pub struct FlowOpen {
     pub flow: FlowId,
     /// Its ends.
     pub key: FlowKey,
+    /// How many flows began before it: what names of files count.
+    pub number: u64,
     /// The same number for both directions of a connection.
     pub session: u64,
     /// The VLAN tag of its first packet as in tcpflow's names: the outermost if it is 802.1Q, priority included.
@@ -207,6 +211,25 @@ pub struct FlowClose {
     pub violations: u64,
     /// How it ended.
     pub ending: FlowEnding,
+}
+
+/// A flow without a byte of payload, captured or cut off: a SYN that nobody answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EmptyFlow {
+    /// Its beginning.
+    pub open: FlowOpen,
+    /// Its end.
+    pub close: FlowClose,
+}
+
+impl EmptyFlow {
+    fn check(&self) -> Result<(), Breach> {
+        let Self { open, close } = self;
+        if close.flow != open.flow || close.size != 0 || close.missing_runs != Missing::default() {
+            return Err(Breach::Forbidden("an empty flow with bytes"));
+        }
+        Ok(())
+    }
 }
 
 /// The byte ranges of a stream that did not come.
@@ -353,6 +376,7 @@ impl Message for FromReassembler {
             | Self::BodyClose { .. }
             | Self::Count
             | Self::Close(_)
+            | Self::Empty(_)
             | Self::End(_)
             | Self::Traffic(_)
             | Self::Share(_)
@@ -373,6 +397,7 @@ impl Message for FromReassembler {
                 Err(Breach::Forbidden("too many reasons"))
             }
             Self::Close(close) => close.missing_runs.check(),
+            Self::Empty(flow) => flow.check(),
             Self::Traffic(traffic) => traffic.check(),
             Self::Share(share) => share.prefix.check(),
             Self::Network(network) => network.check(),

@@ -1,21 +1,21 @@
 //! Which flow a segment belongs to, when flows begin and end, and which go when room runs out.
 
 use proto::control::Counts;
-use proto::flow::{FlowEnding, FlowId, FlowOpen, HoleTotals, Medium, Totals};
+use proto::flow::{FlowEnding, HoleTotals, Medium, Totals};
 use proto::frame::{CaptureEnd, Frame};
 use proto::plan::ReassemblerPlan;
 use proto::time::Timestamp;
 
 use crate::Error;
 use crate::decode::{Aside, Segment};
-use crate::flow::{Flow, Relation};
+use crate::flow::{Beginning, Flow, Relation};
 use crate::holes::Holes;
 use crate::http::Http;
 use crate::ordered::Ordered;
 use crate::origin::{Captured, Origin};
 use crate::outlet::Outlet;
 use crate::sink::Sink;
-use crate::table::{Class, Ends, Handle, Table};
+use crate::table::{Class, Ends, Handle, Hashed, Table};
 
 /// Closed flows that are remembered.
 const CLOSED: usize = 4096;
@@ -117,8 +117,9 @@ impl<S: Sink> Connections<S> {
         self.pass(frame.time)?;
         self.make_room()?;
         self.hear_acknowledgment(segment)?;
-        let Some(handle) = self.table.find(&Ends::of(segment)) else {
-            return self.begin(segment, frame, origin);
+        let ends = self.table.hash(Ends::of(segment));
+        let Some(handle) = self.table.find(&ends) else {
+            return self.begin(ends, segment, frame, origin);
         };
         let Some((flow, class)) = self.table.get_mut(handle) else { return Ok(()) };
         if class == Class::Closed {
@@ -131,7 +132,7 @@ impl<S: Sink> Connections<S> {
                 return Ok(());
             }
             self.forget(handle)?;
-            return self.begin(segment, frame, origin);
+            return self.begin(ends, segment, frame, origin);
         }
         let relation = match flow.relation(segment, self.max_skip) {
             Relation::Continues => self.admit_hole(handle, segment),
@@ -143,7 +144,7 @@ impl<S: Sink> Connections<S> {
                 self.note(ending);
                 self.close(handle, ending)?;
                 self.forget(handle)?;
-                self.begin(segment, frame, origin)
+                self.begin(ends, segment, frame, origin)
             }
         }
     }
@@ -174,15 +175,21 @@ impl<S: Sink> Connections<S> {
         let Some(number) = segment.acknowledgment.filter(|_| !segment.rst && self.outlet.waits()) else {
             return Ok(());
         };
-        let back = self.table.find(&Ends::of(segment).reversed()).and_then(|back| self.table.get(back));
-        match back.map(|(flow, _)| (flow.id(), flow.acknowledged(number))) {
+        let back = self.table.back(&Ends::of(segment));
+        match back.map(|flow| (flow.id(), flow.acknowledged(number))) {
             Some((flow, Some(offset))) => self.outlet.acknowledged(flow, offset),
             Some((_, None)) | None => Ok(()),
         }
     }
 
     /// A segment without a flow. Without SYN or payload of the stream it does not make one.
-    fn begin(&mut self, segment: &Segment<'_>, frame: &Frame, origin: &Origin<'_>) -> Result<(), Error> {
+    fn begin(
+        &mut self,
+        ends: Hashed,
+        segment: &Segment<'_>,
+        frame: &Frame,
+        origin: &Origin<'_>,
+    ) -> Result<(), Error> {
         if segment.rst && !self.packets {
             self.outlet.ledger.payload_aside("reset_payload", segment.payload.len());
             return Ok(());
@@ -192,25 +199,12 @@ impl<S: Sink> Connections<S> {
             self.outlet.ledger.payload_aside(reason, segment.payload.len());
             return Ok(());
         }
-        if !segment.syn && segment.payload.is_empty() && segment.cut == 0 && !self.packets {
+        if !segment.syn && !segment.has_payload() && !self.packets {
             return Ok(());
         }
-        let id = FlowId(self.outlet.ledger.flow_opened());
-        let session = self.session(segment);
-        let (source_mac, destination_mac) = segment.link.macs.unzip();
-        let open = FlowOpen {
-            flow: id,
-            key: segment.key,
-            session,
-            vlan: segment.link.vlan,
-            source_mac,
-            destination_mac,
-            start: frame.time,
-            client: opens_connection(segment),
-        };
-        self.outlet.open(open, segment.syn)?;
-        let handle = self.table.insert(Ends::of(segment), Flow::new(id, session, segment, frame.time));
-        match handle {
+        let beginning = Beginning::of(segment, frame.time, self.outlet.ledger.flow_opened());
+        let session = self.session(segment, beginning);
+        match self.table.insert(ends, Flow::new(beginning, session, segment)) {
             Some(handle) => self.go_on(handle, segment, frame, origin),
             None => Ok(()),
         }
@@ -224,6 +218,11 @@ impl<S: Sink> Connections<S> {
         origin: &Origin<'_>,
     ) -> Result<(), Error> {
         let Some((flow, _)) = self.table.get_mut(handle) else { return Ok(()) };
+        if (segment.has_payload() || !self.outlet.may_tell_late())
+            && let Some(open) = flow.tell(segment.key, || self.outlet.number())
+        {
+            self.outlet.open(open, segment.syn)?;
+        }
         let before = (flow.heap(), flow.holes());
         flow.accept(segment, frame, &mut self.outlet)?;
         self.outlet.packets(flow.id(), origin)?;
@@ -242,11 +241,8 @@ impl<S: Sink> Connections<S> {
     }
 
     fn heeds_reset(&mut self, handle: Handle, segment: &Segment<'_>) -> bool {
-        let back = self.table.find(&Ends::of(segment).reversed()).and_then(|back| self.table.get(back));
-        let heeds = self
-            .table
-            .get(handle)
-            .is_some_and(|(flow, _)| flow.heeds_reset(segment, back.map(|(flow, _)| flow)));
+        let back = self.table.back(&Ends::of(segment));
+        let heeds = self.table.get(handle).is_some_and(|(flow, _)| flow.heeds_reset(segment, back));
         if let (false, Some((flow, _))) = (heeds, self.table.get_mut(handle)) {
             flow.violation();
         }
@@ -254,12 +250,10 @@ impl<S: Sink> Connections<S> {
     }
 
     /// The number of the connection: that of the flow back, unless this segment opens a new one.
-    fn session(&mut self, segment: &Segment<'_>) -> u64 {
-        if !opens_connection(segment) {
-            let back = self.table.find(&Ends::of(segment).reversed()).and_then(|back| self.table.get(back));
-            if let Some((flow, _)) = back {
-                return flow.session();
-            }
+    fn session(&mut self, segment: &Segment<'_>, beginning: Beginning) -> u64 {
+        let back = if beginning.is_client() { None } else { self.table.back(&Ends::of(segment)) };
+        if let Some(flow) = back {
+            return flow.session();
         }
         let session = self.sessions;
         self.sessions = session.saturating_add(1);
@@ -268,6 +262,7 @@ impl<S: Sink> Connections<S> {
 
     /// Tells the end of a flow, which is remembered as closed.
     fn close(&mut self, handle: Handle, ending: FlowEnding) -> Result<(), Error> {
+        let Some(key) = self.table.ends(handle).map(|ends| ends.key) else { return Ok(()) };
         let Some((flow, _)) = self.table.get_mut(handle) else { return Ok(()) };
         flow.end(ending);
         self.outlet.ledger.flow_closed();
@@ -275,7 +270,10 @@ impl<S: Sink> Connections<S> {
             let closing = flow.closing(ending);
             self.heap = self.heap.saturating_sub(flow.heap());
             flow.forget_ranges();
-            self.outlet.close(closing, flow.reach())?;
+            match flow.tell(key, || self.outlet.number()) {
+                Some(open) => self.outlet.empty(open, closing)?,
+                None => self.outlet.close(closing, flow.reach())?,
+            }
         }
         self.table.touch(handle, Class::Closed);
         if self.table.count(Class::Closed) > CLOSED {
@@ -367,8 +365,4 @@ impl<S: Sink> Connections<S> {
     pub fn sink(&mut self) -> &mut S {
         &mut self.outlet.sink
     }
-}
-
-fn opens_connection(segment: &Segment<'_>) -> bool {
-    segment.syn && segment.acknowledgment.is_none()
 }

@@ -1,10 +1,11 @@
 //! One direction of one connection: where its segments belong, and what is counted of them.
 
+mod beginning;
 mod relation;
 
 use std::ops::Range;
 
-use proto::flow::{FlowClose, FlowEnding, FlowId, Missing, MissingRun};
+use proto::flow::{FlowClose, FlowEnding, FlowId, FlowKey, FlowOpen, Missing, MissingRun};
 use proto::frame::Frame;
 use proto::limits::MAX_RUNS;
 use proto::time::Timestamp;
@@ -19,6 +20,7 @@ use crate::outlet::Outlet;
 use crate::sequence::Sequence;
 use crate::sink::Sink;
 
+pub use beginning::Beginning;
 pub use relation::Relation;
 
 /// Bytes of files that shifts may move: so many for any flow, and so many for each byte that it stored.
@@ -28,9 +30,12 @@ const SHIFT_WORK: (u64, u64) = (1 << 20, 32);
 /// One direction of one connection.
 #[derive(Debug)]
 pub struct Flow {
+    /// Its number, once the writer is told of it.
     id: FlowId,
     /// The same for both directions.
     session: u64,
+    /// How it began, until the writer is told.
+    untold: Option<Beginning>,
     sequence: Sequence,
     /// Whether the SYN was seen, so that nothing can precede offset 0.
     syn: bool,
@@ -53,12 +58,13 @@ pub struct Flow {
 }
 
 impl Flow {
-    /// A flow that begins with `segment`, which is yet to be accepted.
+    /// A flow that begins with `segment`, which is yet to be accepted, and of which nobody is told yet.
     #[must_use]
-    pub fn new(id: FlowId, session: u64, segment: &Segment<'_>, time: Timestamp) -> Self {
+    pub fn new(beginning: Beginning, session: u64, segment: &Segment<'_>) -> Self {
         Self {
-            id,
+            id: FlowId::default(),
             session,
+            untold: Some(beginning),
             sequence: Sequence::new(first_byte(segment)),
             syn: segment.syn,
             extent: Extent::default(),
@@ -67,7 +73,7 @@ impl Flow {
             cut_off: CutOff::default(),
             moved: 0,
             offer: Offer::default(),
-            last: time,
+            last: beginning.start(),
             packets: 0,
             length: 0,
             captured: 0,
@@ -81,6 +87,13 @@ impl Flow {
     #[must_use]
     pub fn id(&self) -> FlowId {
         self.id
+    }
+
+    /// What the writer is yet to be told of its beginning, and is told now: the flow gets its number.
+    pub fn tell(&mut self, key: FlowKey, number: impl FnOnce() -> FlowId) -> Option<FlowOpen> {
+        let beginning = self.untold.take()?;
+        self.id = number();
+        Some(beginning.open(self.id, self.session, key))
     }
 
     /// How it ended, if it did.

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use proto::flow::{Arrival, FlowClose, FlowId, FlowOpen, FromReassembler, Medium, Span};
+use proto::flow::{Arrival, EmptyFlow, FlowClose, FlowId, FlowOpen, FromReassembler, Medium, Span};
 use proto::plan::{Order, Overlap, ReassemblerPlan, Wanted};
 use proto::time::Timestamp;
 
@@ -24,6 +24,8 @@ pub struct Outlet<S> {
     overlap: Overlap,
     time_delta: i64,
     wanted: Wanted,
+    /// Flows told of.
+    told: u64,
     /// Streams in order, where anyone reads them so.
     ordered: Option<Ordered>,
     /// Bodies of HTTP messages, where anyone wants them.
@@ -42,6 +44,7 @@ impl<S: Sink> Outlet<S> {
             overlap: plan.overlap,
             time_delta: plan.time_delta,
             wanted: plan.wanted,
+            told: 0,
             ordered,
             http,
             now: Timestamp::default(),
@@ -83,6 +86,13 @@ impl<S: Sink> Outlet<S> {
         let http = self.http.as_ref().map_or(0, |http| http.flows().saturating_mul(Http::FLOW_SIZE));
         let ordered = self.ordered.as_ref();
         ordered.map_or(0, |ordered| ordered.flows().saturating_mul(Ordered::STREAM_SIZE)).saturating_add(http)
+    }
+
+    /// The number of the flow that is told of next.
+    pub fn number(&mut self) -> FlowId {
+        let number = FlowId(self.told);
+        self.told = self.told.saturating_add(1);
+        number
     }
 
     /// Tells of a new flow. `whole`: nothing was sent before.
@@ -227,6 +237,20 @@ impl<S: Sink> Outlet<S> {
         }
         close.end = close.end.shifted(self.time_delta);
         self.sink.put(&FromReassembler::Close(Box::new(close)), &[])
+    }
+
+    /// Whether a flow need not be told of before there is payload: nobody asks for anything else of it.
+    #[must_use]
+    pub fn may_tell_late(&self) -> bool {
+        !self.wanted.packets && self.ordered.is_none() && self.http.is_none()
+    }
+
+    /// Tells of a flow that was not told of before, and is over.
+    pub fn empty(&mut self, mut open: FlowOpen, mut close: FlowClose) -> Result<(), Error> {
+        close.flow = open.flow;
+        open.start = open.start.shifted(self.time_delta);
+        close.end = close.end.shifted(self.time_delta);
+        self.sink.put(&FromReassembler::Empty(Box::new(EmptyFlow { open, close })), &[])
     }
 }
 

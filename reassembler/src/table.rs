@@ -56,6 +56,14 @@ impl Ends {
     }
 }
 
+/// What names a flow, hashed: that takes time, and is needed again when a flow is added and taken out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hashed {
+    hash: u64,
+    /// What is hashed.
+    pub ends: Ends,
+}
+
 /// What may happen to a flow when room or time runs out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
@@ -79,7 +87,7 @@ const GROWTH: usize = 1024;
 
 #[derive(Debug)]
 struct Slot {
-    ends: Ends,
+    ends: Hashed,
     class: Class,
     /// The neighbour that had its last packet later.
     newer: u32,
@@ -153,10 +161,24 @@ impl Table {
         (oldest != NONE).then_some(Handle(oldest))
     }
 
+    /// What names a flow in this table.
+    #[must_use]
+    pub fn hash(&self, ends: Ends) -> Hashed {
+        Hashed { hash: self.hasher.hash_one(ends), ends }
+    }
+
     /// The flow with these ends.
     #[must_use]
-    pub fn find(&self, ends: &Ends) -> Option<Handle> {
-        self.index.find(self.hash(ends), |slot| self.ends_of(*slot) == Some(ends)).map(|slot| Handle(*slot))
+    pub fn find(&self, ends: &Hashed) -> Option<Handle> {
+        let is_it = |slot: &u32| self.slot(*slot).is_some_and(|slot| slot.ends == *ends);
+        self.index.find(ends.hash, is_it).map(|slot| Handle(*slot))
+    }
+
+    /// The flow back, if there is one.
+    #[must_use]
+    pub fn back(&self, ends: &Ends) -> Option<&Flow> {
+        let back = self.find(&self.hash(ends.reversed()))?;
+        self.get(back).map(|(flow, _)| flow)
     }
 
     /// A flow and its class.
@@ -165,20 +187,25 @@ impl Table {
         self.slot(handle.0).map(|slot| (&slot.flow, slot.class))
     }
 
+    /// What names a flow.
+    #[must_use]
+    pub fn ends(&self, handle: Handle) -> Option<&Ends> {
+        self.slot(handle.0).map(|slot| &slot.ends.ends)
+    }
+
     /// A flow and its class, to be changed.
     pub fn get_mut(&mut self, handle: Handle) -> Option<(&mut Flow, Class)> {
         self.slot_mut(handle.0).map(|slot| (&mut slot.flow, slot.class))
     }
 
     /// Adds a flow; one with the same ends must not be there. None when 2³² flows are.
-    pub fn insert(&mut self, ends: Ends, flow: Flow) -> Option<Handle> {
+    pub fn insert(&mut self, ends: Hashed, flow: Flow) -> Option<Handle> {
         let slot = Slot { ends, class: Class::HalfOpen, newer: NONE, older: NONE, flow };
         let number = self.take_slot(slot)?;
-        let hash = self.hash(&ends);
-        let (slots, hasher) = (&self.slots, &self.hasher);
-        self.index.insert_unique(hash, number, |other| {
+        let slots = &self.slots;
+        self.index.insert_unique(ends.hash, number, |other| {
             let other = usize::try_from(*other).ok().and_then(|other| slots.get(other));
-            other.map_or(0, |slot| hash_ends(hasher, &slot.ends))
+            other.map_or(0, |slot| slot.ends.hash)
         });
         self.link(number, Class::HalfOpen);
         Some(Handle(number))
@@ -193,8 +220,7 @@ impl Table {
     /// Takes a flow out.
     pub fn remove(&mut self, handle: Handle) {
         self.unlink(handle.0);
-        let Some(ends) = self.ends_of(handle.0).copied() else { return };
-        let hash = self.hash(&ends);
+        let Some(hash) = self.slot(handle.0).map(|slot| slot.ends.hash) else { return };
         if let Ok(entry) = self.index.find_entry(hash, |slot| *slot == handle.0) {
             entry.remove();
         }
@@ -260,14 +286,6 @@ impl Table {
         self.slots.get_mut(usize::try_from(number).ok()?)
     }
 
-    fn ends_of(&self, number: u32) -> Option<&Ends> {
-        self.slot(number).map(|slot| &slot.ends)
-    }
-
-    fn hash(&self, ends: &Ends) -> u64 {
-        hash_ends(&self.hasher, ends)
-    }
-
     fn list(&self, class: Class) -> &List {
         match class {
             Class::HalfOpen => &self.half_open,
@@ -283,8 +301,4 @@ impl Table {
             Class::Closed => &mut self.closed,
         }
     }
-}
-
-fn hash_ends(hasher: &RandomState, ends: &Ends) -> u64 {
-    hasher.hash_one(ends)
 }

@@ -14,6 +14,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use nix::errno::Errno;
+use proto::flow::EmptyFlow;
 use proto::time::Timestamp;
 
 use crate::contents::{self, extend, set_times};
@@ -127,11 +128,21 @@ impl Closing {
     }
 }
 
+/// A flow of a job.
+#[derive(Debug)]
+enum Item {
+    Closing(Closing),
+    /// One of which there is nothing but its entry.
+    Empty(EmptyFlow),
+}
+
 /// Flows that ended, the bytes that their files still get, and then their entries in the report.
 #[derive(Debug, Default)]
 pub struct Job {
     bytes: Vec<u8>,
-    flows: Vec<Closing>,
+    flows: Vec<Item>,
+    /// Those whose files are closed.
+    closed: Vec<Closing>,
     /// How many of them have a file.
     files: usize,
     /// What goes before the names of files, where entries are wanted.
@@ -141,17 +152,26 @@ pub struct Job {
 
 impl Job {
     fn run(&mut self) {
-        for closing in &mut self.flows {
-            closing.run(&self.bytes);
-            if let Some(prefix) = &self.prefix {
-                fileobject(&mut self.entries, prefix, &closing.ended, None);
+        for item in self.flows.drain(..) {
+            let mut enter = |ended: &Ended| {
+                if let Some(prefix) = &self.prefix {
+                    fileobject(&mut self.entries, prefix, ended, None);
+                }
+            };
+            match item {
+                Item::Closing(mut closing) => {
+                    closing.run(&self.bytes);
+                    enter(&closing.ended);
+                    self.closed.push(closing);
+                }
+                Item::Empty(flow) => enter(&Ended::empty(flow)),
             }
         }
     }
 
-    /// The flows, whose files are closed, the one that ended first first.
-    pub fn flows(&mut self) -> impl Iterator<Item = Closing> + use<> {
-        std::mem::take(&mut self.flows).into_iter()
+    /// The flows whose files are closed, the one that ended first first; the empty ones are not among them.
+    pub fn flows(&mut self) -> impl Iterator<Item = Closing> {
+        self.closed.drain(..)
     }
 
     /// Their entries, where those are wanted.
@@ -218,7 +238,21 @@ impl Closer {
         self.next.files = self.next.files.saturating_add(usize::from(last.is_some()));
         let left = last.as_ref().map_or(0, |last| contents::length(last.bytes.0.len()));
         let file = last.map(Box::new);
-        self.next.flows.push(Closing { ended, left: (left, Ok(())), fault: None, no_digests: None, file });
+        let closing = Closing { ended, left: (left, Ok(())), fault: None, no_digests: None, file };
+        self.add_item(Item::Closing(closing));
+    }
+
+    /// Adds a flow that has nothing to be closed.
+    pub fn add_empty(&mut self, flow: EmptyFlow) {
+        if self.makes_entries() {
+            self.add_item(Item::Empty(flow));
+        } else {
+            self.add(Ended::empty(flow), None);
+        }
+    }
+
+    fn add_item(&mut self, item: Item) {
+        self.next.flows.push(item);
         if self.next.files >= MAX_FILES || self.next.flows.len() >= MAX_FLOWS {
             self.submit();
         }

@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use proto::flow::FlowClose;
+use proto::flow::{EmptyFlow, FlowClose};
 
 use crate::digest::Named;
 use crate::flow::Flow;
@@ -28,6 +28,11 @@ pub struct Ended {
 }
 
 impl Ended {
+    /// A flow that had no payload.
+    pub fn empty(EmptyFlow { open, close }: EmptyFlow) -> Self {
+        Self { flow: Flow::new(open), close: Some(close), digests: Vec::new() }
+    }
+
     /// Bodies that the report lists with it.
     pub fn listed(&self) -> usize {
         self.flow.bodies.as_ref().map_or(0, |bodies| bodies.over.len())

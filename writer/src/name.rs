@@ -7,7 +7,7 @@ use proto::flow::FlowOpen;
 use proto::template::{Field, Part, Template};
 use proto::time::Timestamp;
 
-use crate::time::iso8601;
+use crate::time::{ascii, iso8601};
 
 /// What goes before the names of flows where they are shown: the output directory, as the user named it.
 pub fn prefix(output: &[u8]) -> Vec<u8> {
@@ -28,7 +28,7 @@ pub fn render(template: &Template, flow: &FlowOpen, counter: u64) -> String {
 
 /// Appends one field. Writing to a string cannot fail, so the results of `write!` say nothing.
 fn push_field(name: &mut String, field: Field, flow: &FlowOpen, counter: u64) {
-    let number = flow.flow.0;
+    let number = flow.number;
     let _ = match field {
         Field::Source => write!(name, "{}", padded(flow.key.source)),
         Field::Destination => write!(name, "{}", padded(flow.key.destination)),
@@ -74,16 +74,21 @@ pub fn mac(address: [u8; 6]) -> Mac {
 #[derive(Debug, Clone, Copy)]
 pub struct Mac([u8; 6]);
 
+impl Mac {
+    /// Appends it. Not by way of six formatted numbers, since each flow of a flood has two of these.
+    pub fn append(self, text: &mut String) {
+        let digit = |value: u8| value.saturating_add(if value < 10 { b'0' } else { b'a' - 10 });
+        let [[a, b], [c, d], [e, f], [g, h], [i, j], [k, l]] =
+            self.0.map(|byte| [digit(byte >> 4), digit(byte & 15)]);
+        text.push_str(ascii(&[a, b, b':', c, d, b':', e, f, b':', g, h, b':', i, j, b':', k, l]));
+    }
+}
+
 impl Display for Mac {
-    /// Not by way of six formatted numbers, since each flow of a flood has two of these.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = [b':'; 17];
-        for (place, byte) in text.chunks_mut(3).zip(self.0) {
-            for (digit, value) in place.iter_mut().zip([byte >> 4, byte & 15]) {
-                *digit = value.saturating_add(if value < 10 { b'0' } else { b'a'.saturating_sub(10) });
-            }
-        }
-        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
+        let mut text = String::new();
+        self.append(&mut text);
+        f.write_str(&text)
     }
 }
 
@@ -101,6 +106,7 @@ pub mod tests {
                 source_port: 50955,
                 destination_port: 80,
             },
+            number,
             session: 7,
             vlan: None,
             source_mac: Some([0, 1, 2, 3, 4, 255]),

@@ -1,6 +1,6 @@
 //! Points of time as the report has them.
 
-use std::fmt::{self, Display};
+use std::fmt::{self, Display, Write as _};
 
 use proto::time::Timestamp;
 
@@ -13,27 +13,35 @@ pub fn iso8601(time: Timestamp) -> Iso8601 {
 #[derive(Debug, Clone, Copy)]
 pub struct Iso8601(Timestamp);
 
-impl Display for Iso8601 {
-    /// Digit by digit and not by way of formatted numbers, since each flow of a flood has two times.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(time) = *self;
+impl Iso8601 {
+    /// Appends it. In one piece and not by way of formatted numbers, since each flow of a flood has two times.
+    pub fn append(self, text: &mut String) {
+        let Self(time) = self;
         let (year, month, day) = civil(time.seconds().div_euclid(86_400));
         let second = time.seconds().rem_euclid(86_400);
-        if (0..=9999).contains(&year) {
-            f.write_str(text(&digits::<4>(year)))?;
-        } else {
-            write!(f, "{year:04}")?;
-        }
         let (hour, minute) = (second.div_euclid(3600), second.div_euclid(60).rem_euclid(60));
-        let [[a, b], [c, d], [e, g], [h, i], [j, k]] =
+        let [[a, b], [c, d], [e, f], [g, h], [i, j]] =
             [month, day, hour, minute, second.rem_euclid(60)].map(digits::<2>);
-        f.write_str(text(&[b'-', a, b, b'-', c, d, b'T', e, g, b':', h, i, b':', j, k]))?;
         let micros = i64::from(time.nanoseconds().div_euclid(1000));
-        if micros != 0 {
-            let [a, b, c, d, e, g] = digits::<6>(micros);
-            f.write_str(text(&[b'.', a, b, c, d, e, g]))?;
+        let [k, l, m, n, o, p] = digits::<6>(micros);
+        if (0..=9999).contains(&year) {
+            text.push_str(ascii(&digits::<4>(year)));
+        } else {
+            let _ = write!(text, "{year:04}");
         }
-        f.write_str("Z")
+        text.push_str(ascii(&[b'-', a, b, b'-', c, d, b'T', e, f, b':', g, h, b':', i, j]));
+        if micros != 0 {
+            text.push_str(ascii(&[b'.', k, l, m, n, o, p]));
+        }
+        text.push('Z');
+    }
+}
+
+impl Display for Iso8601 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::new();
+        self.append(&mut text);
+        f.write_str(&text)
     }
 }
 
@@ -47,9 +55,9 @@ fn digits<const N: usize>(mut number: i64) -> [u8; N] {
     digits
 }
 
-/// Digits as text.
-fn text(ascii: &[u8]) -> &str {
-    std::str::from_utf8(ascii).unwrap_or_default()
+/// What is made of digits and the like, as text.
+pub fn ascii(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap_or_default()
 }
 
 /// Year, month and day of a number of days since 1970-01-01, in the proleptic Gregorian calendar

@@ -97,6 +97,14 @@ pub struct Segment<'a> {
     pub cut: u32,
 }
 
+impl Segment<'_> {
+    /// Whether there was payload, captured or not.
+    #[must_use]
+    pub fn has_payload(&self) -> bool {
+        !self.payload.is_empty() || self.cut > 0
+    }
+}
+
 /// How frames are taken apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decoder {

@@ -14,7 +14,7 @@
 use std::collections::BTreeMap;
 
 use etherparse::PacketBuilder;
-use proto::flow::{FlowClose, FlowEnding, FlowId, FlowOpen, FromReassembler, Totals};
+use proto::flow::{EmptyFlow, FlowClose, FlowEnding, FlowId, FlowOpen, FromReassembler, Totals};
 use proto::frame::{CaptureEnd, Ending, Frame, FromCapture};
 use proto::plan::{Confinement, Limits, Overlap, ReassemblerPlan, SandboxMode, Separation, Wanted};
 use proto::text::Text;
@@ -298,6 +298,12 @@ impl Output {
                     assert_eq!(close.missing_runs.count, check_runs(&flow.bytes, &close));
                     flow.close = Some(*close);
                 }
+                FromReassembler::Empty(flow) => {
+                    let EmptyFlow { open, close } = *flow;
+                    assert_eq!((open.flow, close.flow), (FlowId(flows.len() as u64), open.flow));
+                    let close = Some(close);
+                    flows.push(Flow { open, bytes: BTreeMap::new(), conflicts: 0, shifts: 0, close });
+                }
                 FromReassembler::End(end) => totals = Some(*end),
                 #[allow(
                     clippy::wildcard_enum_match_arm,
@@ -309,6 +315,7 @@ impl Output {
         assert!(flows.iter().all(|flow| flow.close.is_some()), "a flow was not closed");
         let totals = totals.unwrap();
         assert_eq!(totals.flows, flows.len() as u64);
+        flows.sort_by_key(|flow| flow.open.number);
         Self { flows, totals }
     }
 

@@ -29,6 +29,13 @@ struct Strict {
     ended: bool,
 }
 
+impl Strict {
+    fn number(&mut self, flow: FlowId) {
+        assert_eq!(flow, FlowId(self.next), "flows are numbered as they are told of");
+        self.next += 1;
+    }
+}
+
 impl Sink for Strict {
     fn put(&mut self, message: &FromReassembler, payload: &[u8]) -> Result<(), reassembler::Error> {
         message.check()?;
@@ -36,10 +43,10 @@ impl Sink for Strict {
         assert!(!self.ended, "nothing comes after the end");
         match message {
             FromReassembler::Open(open) => {
-                assert_eq!(open.flow, FlowId(self.next), "flows are numbered as they open");
-                self.next += 1;
+                self.number(open.flow);
                 self.open.insert(open.flow, 0);
             }
+            FromReassembler::Empty(flow) => self.number(flow.open.flow),
             FromReassembler::Data(span) | FromReassembler::Replace(span) => {
                 self.stored += u64::from(span.length);
                 let end = self.open.get_mut(&span.flow).expect("an open flow");

@@ -2,7 +2,8 @@
 
 use proto::body::{BodyOpen, Extension};
 use proto::flow::{
-    FlowClose, FlowEnding, FlowId, FlowKey, FlowOpen, FromReassembler, Missing, MissingRun, Span, Totals,
+    EmptyFlow, FlowClose, FlowEnding, FlowId, FlowKey, FlowOpen, FromReassembler, Missing, MissingRun, Span,
+    Totals,
 };
 use proto::frame::Ending;
 use proto::time::Timestamp;
@@ -77,6 +78,7 @@ pub fn open(flow: u64) -> FromReassembler {
             source_port: port,
             destination_port: 80,
         },
+        number: flow,
         session: flow,
         vlan: None,
         source_mac: None,
@@ -109,6 +111,11 @@ pub fn closing(flow: u64, size: u64) -> FlowClose {
         violations: 0,
         ending: FlowEnding::Fin,
     }
+}
+
+pub fn empty(flow: u64, size: u64) -> FromReassembler {
+    let FromReassembler::Open(open) = open(flow) else { unreachable!("a flow that opens") };
+    FromReassembler::Empty(Box::new(EmptyFlow { open, close: closing(flow, size) }))
 }
 
 pub fn body(number: u64) -> BodyOpen {

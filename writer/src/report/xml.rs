@@ -38,9 +38,25 @@ macro_rules! values {
 // What anybody may have chosen is looked through.
 values!(text, value, write!(Escaped(text), "{value}"); str, String, Cow<'_, str>, Text, Arguments<'_>);
 // What is made of letters and digits here is not.
-values!(text, value, write!(text, "{value}"); IpAddr, Iso8601, Mac);
+values!(text, value, value.append(text); Iso8601, Mac);
+values!(text, value, put_address(text, *value); IpAddr);
 // Nor are numbers, of which a flood of flows has many.
 values!(text, value, text.push_str(itoa::Buffer::new().format(*value)); u16, u32, u64, usize, i32, i64);
+
+fn put_address(text: &mut String, address: IpAddr) {
+    match address {
+        IpAddr::V4(v4) => {
+            let [first, rest @ ..] = v4.octets();
+            text.push_str(itoa::Buffer::new().format(first));
+            for octet in rest {
+                text.extend([".", itoa::Buffer::new().format(octet)]);
+            }
+        }
+        IpAddr::V6(v6) => {
+            let _ = write!(text, "{v6}");
+        }
+    }
+}
 
 /// A piece of the document being written.
 #[derive(Debug)]

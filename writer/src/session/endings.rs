@@ -2,7 +2,7 @@
 
 use proto::Breach;
 use proto::body::BodyEnding;
-use proto::flow::{FlowClose, FlowEnding, FlowId};
+use proto::flow::{EmptyFlow, FlowClose, FlowEnding, FlowId};
 
 use super::Session;
 use crate::batch::Pending;
@@ -28,6 +28,17 @@ impl Session<'_> {
         self.store.closer.add(Ended { flow, close: Some(close), digests: Vec::new() }, last);
         if self.runner.is_some() {
             // What it is told of comes in order, and of finished files only.
+            self.settle_with_closer(true);
+        }
+        Ok(())
+    }
+
+    /// A flow that was not told of before, and is over.
+    pub(super) fn empty(&mut self, flow: EmptyFlow) -> Result<(), Breach> {
+        self.table.pass(&flow.open)?;
+        self.store.sums.packets = self.store.sums.packets.saturating_add(flow.close.packets);
+        self.store.closer.add_empty(flow);
+        if self.runner.is_some() {
             self.settle_with_closer(true);
         }
         Ok(())

@@ -90,6 +90,7 @@ pub fn open_from(number: u64, port: u16) -> FromReassembler {
             source_port: port,
             destination_port: 80,
         },
+        number,
         session: 1,
         vlan: None,
         source_mac: None,
