@@ -115,6 +115,13 @@ impl<'a, M: Message> Incoming<'a, M> {
         Ok(Self { headers, payload, messages: PhantomData })
     }
 
+    /// Whether it was sent because no more had room in it, or nearly so, and not because its sender had nothing more
+    /// to say for now.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.payload.len() >= BATCH_PAYLOAD / 2 || self.headers.len() >= MAX_HEADERS / 2
+    }
+
     /// The next message and its payload; none after the last, when nothing may be left over.
     #[allow(clippy::should_implement_trait, reason = "an iterator could not end the run at the first breach")]
     pub fn next(&mut self) -> Result<Option<(M, &'a [u8])>, Breach> {
@@ -213,6 +220,17 @@ mod tests {
         batch.push(&frame(1), b"x").unwrap();
         assert!(!batch.is_full_for(BATCH_PAYLOAD - 1));
         assert!(batch.is_full_for(BATCH_PAYLOAD));
+    }
+
+    #[test]
+    fn a_batch_is_full_of_headers_or_of_payload() {
+        let is_full = |messages: &[(FromCapture, &[u8])]| {
+            Incoming::<FromCapture>::open(&datagram(messages), 0).unwrap().is_full()
+        };
+        assert!(!is_full(&[(frame(3), b"abc")]));
+        assert!(is_full(&[(frame(65_536), &[0; 65_536])]));
+        let empty = (frame(0), &b""[..]);
+        assert!(is_full(&vec![empty; MAX_HEADERS / 8]));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::limits::{MAX_FRAME, MAX_PAYLOAD, MAX_REASONS, MAX_RUNS};
 use crate::text::Text;
 use crate::time::Timestamp;
 use crate::traffic::{Network, Share, Traffic};
-use crate::{Breach, Message};
+use crate::{Breach, Message, compact};
 
 /// Names a flow for the length of a run. Flows are numbered from 0 in the order in which they are told of; a
 /// number is not used again.
@@ -152,8 +152,10 @@ pub struct RawPacket {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct FlowKey {
     /// The sender's address.
+    #[serde(with = "compact::address")]
     pub source: IpAddr,
     /// The receiver's address.
+    #[serde(with = "compact::address")]
     pub destination: IpAddr,
     /// The sender's port.
     pub source_port: u16,
@@ -175,8 +177,10 @@ pub struct FlowOpen {
     /// The VLAN tag of its first packet as in tcpflow's names: the outermost if it is 802.1Q, priority included.
     pub vlan: Option<u16>,
     /// The sender's MAC address, where the link has one.
+    #[serde(with = "compact::mac")]
     pub source_mac: Option<[u8; 6]>,
     /// The receiver's MAC address, where the link has one.
+    #[serde(with = "compact::mac")]
     pub destination_mac: Option<[u8; 6]>,
     /// When its first packet was captured.
     pub start: Timestamp,

@@ -6,6 +6,7 @@
 
 pub mod batch;
 pub mod body;
+pub mod compact;
 pub mod control;
 pub mod flow;
 pub mod frame;

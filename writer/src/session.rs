@@ -12,7 +12,6 @@ use proto::batch::Incoming;
 use proto::control::Level;
 use proto::flow::{FlowId, FromReassembler, Medium, Span, Totals};
 use proto::frame::Ending;
-use proto::limits::BATCH_PAYLOAD;
 use proto::plan::WriterPlan;
 use proto::runner;
 
@@ -27,9 +26,6 @@ use crate::runner::Runner;
 use crate::store::Store;
 use crate::table::Table;
 use crate::unprocessed::{OTHER_LINK, Unprocessed};
-
-/// A batch with less payload was sent because its sender had nothing more: there is time to flush.
-const FULL: usize = BATCH_PAYLOAD / 2;
 
 /// What the plan did not ask for.
 const NOT_WANTED: Breach = Breach::Forbidden("a message that the plan does not ask for");
@@ -106,24 +102,22 @@ impl<'a> Session<'a> {
     /// Puts into effect all that comes until the other end closes.
     pub fn receive_all(&mut self, batches: &mut Receiver<FromReassembler>) -> Result<(), Error> {
         while let Some(batch) = batches.receive()? {
-            let payload = self.batch(batch)?;
+            let quiet = !batch.is_full();
+            self.batch(batch)?;
             // With time on its hands it waits for files to be closed, and their flows to be in the report.
-            self.settle_with_closer(payload < FULL);
+            self.settle_with_closer(quiet);
             self.settle_with_runner()?;
             if let Some(report) = &mut self.report {
-                report.settle(payload < FULL);
+                report.settle(quiet);
             }
         }
         if self.totals.is_none() { Err(Error::Unfinished) } else { Ok(()) }
     }
 
-    /// One batch; gives how much payload it had.
-    fn batch(&mut self, mut batch: Incoming<'_, FromReassembler>) -> Result<usize, Error> {
+    fn batch(&mut self, mut batch: Incoming<'_, FromReassembler>) -> Result<(), Error> {
         let mut pending = Pending::default();
-        let mut payload = 0_usize;
         let mut result = Ok(());
         while let Some((message, bytes)) = batch.next()? {
-            payload = payload.saturating_add(bytes.len());
             result = self.message(message, bytes, &mut pending);
             if result.is_err() {
                 break;
@@ -146,7 +140,7 @@ impl<'a> Session<'a> {
         if let Some(console) = &mut self.console {
             console.flush()?;
         }
-        result.map(|()| payload).map_err(Error::from)
+        result.map_err(Error::from)
     }
 
     fn message<'b>(

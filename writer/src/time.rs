@@ -14,26 +14,10 @@ pub fn iso8601(time: Timestamp) -> Iso8601 {
 pub struct Iso8601(Timestamp);
 
 impl Iso8601 {
-    /// Appends it. In one piece and not by way of formatted numbers, since each flow of a flood has two times.
+    /// Appends it. In few pieces and not by way of formatted numbers, since each flow of a flood has two times.
     pub fn append(self, text: &mut String) {
-        let Self(time) = self;
-        let (year, month, day) = civil(time.seconds().div_euclid(86_400));
-        let second = time.seconds().rem_euclid(86_400);
-        let (hour, minute) = (second.div_euclid(3600), second.div_euclid(60).rem_euclid(60));
-        let [[a, b], [c, d], [e, f], [g, h], [i, j]] =
-            [month, day, hour, minute, second.rem_euclid(60)].map(digits::<2>);
-        let micros = i64::from(time.nanoseconds().div_euclid(1000));
-        let [k, l, m, n, o, p] = digits::<6>(micros);
-        if (0..=9999).contains(&year) {
-            text.push_str(ascii(&digits::<4>(year)));
-        } else {
-            let _ = write!(text, "{year:04}");
-        }
-        text.push_str(ascii(&[b'-', a, b, b'-', c, d, b'T', e, f, b':', g, h, b':', i, j]));
-        if micros != 0 {
-            text.push_str(ascii(&[b'.', k, l, m, n, o, p]));
-        }
-        text.push('Z');
+        append_second(self.0.seconds(), text);
+        append_fraction(self.0.nanoseconds(), text);
     }
 }
 
@@ -42,6 +26,51 @@ impl Display for Iso8601 {
         let mut text = String::new();
         self.append(&mut text);
         f.write_str(&text)
+    }
+}
+
+/// Puts times down one after the other, most of which are of the second of the one before.
+#[derive(Debug, Default)]
+pub struct Clock {
+    second: Option<i64>,
+    text: String,
+}
+
+impl Clock {
+    /// Appends a time as [`Iso8601`] has it.
+    pub fn append(&mut self, time: Timestamp, text: &mut String) {
+        if self.second != Some(time.seconds()) {
+            self.second = Some(time.seconds());
+            self.text.clear();
+            append_second(time.seconds(), &mut self.text);
+        }
+        text.push_str(&self.text);
+        append_fraction(time.nanoseconds(), text);
+    }
+}
+
+fn append_second(seconds: i64, text: &mut String) {
+    let (year, month, day) = civil(seconds.div_euclid(86_400));
+    let second = seconds.rem_euclid(86_400);
+    let (hour, minute) = (second.div_euclid(3600), second.div_euclid(60).rem_euclid(60));
+    let [[a, b], [c, d], [e, f], [g, h], [i, j]] =
+        [month, day, hour, minute, second.rem_euclid(60)].map(digits::<2>);
+    if (0..=9999).contains(&year) {
+        text.push_str(ascii(&digits::<4>(year)));
+    } else {
+        let _ = write!(text, "{year:04}");
+    }
+    text.push_str(ascii(&[b'-', a, b, b'-', c, d, b'T', e, f, b':', g, h, b':', i, j]));
+}
+
+/// Microseconds, unless they are none, and the zone.
+fn append_fraction(nanoseconds: u32, text: &mut String) {
+    let micros = nanoseconds.div_euclid(1000);
+    if micros == 0 {
+        text.push('Z');
+    } else {
+        let [a, b, c, d, e, f] = digits::<6>(micros.into());
+        text.push_str(ascii(&[b'.', a, b, c, d, e, f, b'Z']));
     }
 }
 
@@ -97,5 +126,11 @@ mod tests {
         assert_eq!(at(4_107_542_399, 0), "2100-02-28T23:59:59Z");
         let _ = at(i64::MAX, 0);
         let _ = at(i64::MIN, 0);
+        let mut clock = Clock::default();
+        for (seconds, nanos) in [(0, 0), (0, 1_000), (951_782_400, 5_000), (-1, 0), (-1, 2_000)] {
+            let mut text = String::new();
+            clock.append(Timestamp::new(seconds, nanos), &mut text);
+            assert_eq!(text, at(seconds, nanos));
+        }
     }
 }

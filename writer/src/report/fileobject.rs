@@ -13,7 +13,6 @@ use crate::flow::{Fault, Flow};
 use crate::held::Ended;
 use crate::name::mac;
 use crate::runner::Answered;
-use crate::time::iso8601;
 
 /// Writes a `<fileobject>`, with a plugin's answer where there is one.
 pub fn fileobject(xml: &mut Xml, prefix: &str, ended: &Ended, result: Option<(&Plugin, &Answered)>) {
@@ -73,9 +72,12 @@ fn known_at_the_beginning<'x>(tag: Tag<'x>, flow: &Flow, close: Option<&FlowClos
         IpAddr::V4(_) => libc::AF_INET,
         IpAddr::V6(_) => libc::AF_INET6,
     };
-    tag.with("startime", iso8601(open.start))
-        .with_any("endtime", close.map(|close| iso8601(close.end)))
-        .with_any("mac_daddr", known(open.destination_mac))
+    let tag = tag.at("startime", open.start);
+    let tag = match close {
+        Some(close) => tag.at("endtime", close.end),
+        None => tag,
+    };
+    tag.with_any("mac_daddr", known(open.destination_mac))
         .with_any("mac_saddr", known(open.source_mac))
         .with("family", family)
         .with("src_ipn", open.key.source)

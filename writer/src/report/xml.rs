@@ -6,10 +6,11 @@ use std::fmt::{self, Arguments, Write};
 use std::net::IpAddr;
 
 use proto::text::Text;
+use proto::time::Timestamp;
 use quick_xml::escape::escape;
 
 use crate::name::Mac;
-use crate::time::Iso8601;
+use crate::time::{Clock, Iso8601};
 
 /// What may stand between quotes or tags.
 pub trait Value {
@@ -63,6 +64,7 @@ fn put_address(text: &mut String, address: IpAddr) {
 pub struct Xml {
     text: String,
     depth: usize,
+    clock: Clock,
 }
 
 impl Default for Xml {
@@ -75,7 +77,7 @@ impl Default for Xml {
 impl Xml {
     /// A piece that begins `depth` levels deep.
     pub fn new(depth: usize) -> Self {
-        Self { text: String::new(), depth }
+        Self { text: String::new(), depth, clock: Clock::default() }
     }
 
     /// The text so far.
@@ -178,6 +180,15 @@ impl Tag<'_> {
         self.xml.text.extend([space, name, "='"]);
         value.put(&mut self.xml.text);
         self.xml.text.push('\'');
+        self
+    }
+
+    /// ` name='time'`.
+    pub fn at(self, name: &str, time: Timestamp) -> Self {
+        let Xml { text, clock, .. } = &mut *self.xml;
+        text.extend([" ", name, "='"]);
+        clock.append(time, text);
+        text.push('\'');
         self
     }
 
