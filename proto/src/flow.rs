@@ -218,21 +218,43 @@ pub struct FlowClose {
 }
 
 /// A flow without a byte of payload, captured or cut off: a SYN that nobody answered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EmptyFlow {
     /// Its beginning.
     pub open: FlowOpen,
-    /// Its end.
-    pub close: FlowClose,
+    /// When its last packet was captured.
+    pub end: Timestamp,
+    /// As in [`FlowClose`].
+    pub packets: u64,
+    /// As in [`FlowClose`].
+    pub length: u64,
+    /// As in [`FlowClose`].
+    pub captured: Option<u64>,
+    /// As in [`FlowClose`].
+    pub violations: u64,
+    /// How it ended.
+    pub ending: FlowEnding,
 }
 
 impl EmptyFlow {
-    fn check(&self) -> Result<(), Breach> {
-        let Self { open, close } = self;
-        if close.flow != open.flow || close.size != 0 || close.missing_runs != Missing::default() {
-            return Err(Breach::Forbidden("an empty flow with bytes"));
+    /// Its end, as that of any other flow.
+    #[must_use]
+    pub fn close(&self) -> FlowClose {
+        let Self { open, end, packets, length, captured, violations, ending } = *self;
+        FlowClose {
+            flow: open.flow,
+            end,
+            packets,
+            length,
+            captured,
+            size: 0,
+            missing: 0,
+            cut: 0,
+            missing_runs: Missing::default(),
+            out_of_order: 0,
+            violations,
+            ending,
         }
-        Ok(())
     }
 }
 
@@ -401,11 +423,11 @@ impl Message for FromReassembler {
                 Err(Breach::Forbidden("too many reasons"))
             }
             Self::Close(close) => close.missing_runs.check(),
-            Self::Empty(flow) => flow.check(),
             Self::Traffic(traffic) => traffic.check(),
             Self::Share(share) => share.prefix.check(),
             Self::Network(network) => network.check(),
             Self::Open(_)
+            | Self::Empty(_)
             | Self::Shift { .. }
             | Self::Gap { .. }
             | Self::Medium(_)

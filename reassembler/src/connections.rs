@@ -267,13 +267,12 @@ impl<S: Sink> Connections<S> {
         flow.end(ending);
         self.outlet.ledger.flow_closed();
         if !self.packets {
-            let closing = flow.closing(ending);
             self.heap = self.heap.saturating_sub(flow.heap());
-            flow.forget_ranges();
             match flow.tell(key, || self.outlet.number()) {
-                Some(open) => self.outlet.empty(open, closing)?,
-                None => self.outlet.close(closing, flow.reach())?,
+                Some(open) => self.outlet.empty(flow.closing_empty(open, ending))?,
+                None => self.outlet.close(flow.closing(ending), flow.reach())?,
             }
+            flow.forget_ranges();
         }
         self.table.touch(handle, Class::Closed);
         if self.table.count(Class::Closed) > CLOSED {

@@ -5,7 +5,7 @@ mod relation;
 
 use std::ops::Range;
 
-use proto::flow::{FlowClose, FlowEnding, FlowId, FlowKey, FlowOpen, Missing, MissingRun};
+use proto::flow::{EmptyFlow, FlowClose, FlowEnding, FlowId, FlowKey, FlowOpen, Missing, MissingRun};
 use proto::frame::Frame;
 use proto::limits::MAX_RUNS;
 use proto::time::Timestamp;
@@ -323,6 +323,24 @@ impl Flow {
         })
     }
 
+    /// What there is to say of a flow that never had payload, once it is closed.
+    #[must_use]
+    pub fn closing_empty(&self, open: FlowOpen, ending: FlowEnding) -> EmptyFlow {
+        EmptyFlow {
+            open,
+            end: self.last,
+            packets: self.packets,
+            length: self.length,
+            captured: self.captured_if_less(),
+            violations: self.violations,
+            ending,
+        }
+    }
+
+    fn captured_if_less(&self) -> Option<u64> {
+        (self.captured != self.length).then_some(self.captured)
+    }
+
     /// What there is to say of this flow once it is closed.
     #[must_use]
     pub fn closing(&self, ending: FlowEnding) -> FlowClose {
@@ -331,7 +349,7 @@ impl Flow {
             end: self.last,
             packets: self.packets,
             length: self.length,
-            captured: (self.captured != self.length).then_some(self.captured),
+            captured: self.captured_if_less(),
             size: self.extent.size(),
             missing: self.extent.missing(),
             cut: self.extent.cut(),

@@ -246,11 +246,10 @@ impl<S: Sink> Outlet<S> {
     }
 
     /// Tells of a flow that was not told of before, and is over.
-    pub fn empty(&mut self, mut open: FlowOpen, mut close: FlowClose) -> Result<(), Error> {
-        close.flow = open.flow;
-        open.start = open.start.shifted(self.time_delta);
-        close.end = close.end.shifted(self.time_delta);
-        self.sink.put(&FromReassembler::Empty(Box::new(EmptyFlow { open, close })), &[])
+    pub fn empty(&mut self, mut flow: EmptyFlow) -> Result<(), Error> {
+        flow.open.start = flow.open.start.shifted(self.time_delta);
+        flow.end = flow.end.shifted(self.time_delta);
+        self.sink.put(&FromReassembler::Empty(Box::new(flow)), &[])
     }
 }
 

@@ -131,7 +131,7 @@ impl Closing {
 /// A flow of a job.
 #[derive(Debug)]
 enum Item {
-    Closing(Closing),
+    Closing(Box<Closing>),
     /// One of which there is nothing but its entry.
     Empty(EmptyFlow),
 }
@@ -162,9 +162,9 @@ impl Job {
                 Item::Closing(mut closing) => {
                     closing.run(&self.bytes);
                     enter(&closing.ended);
-                    self.closed.push(closing);
+                    self.closed.push(*closing);
                 }
-                Item::Empty(flow) => enter(&Ended::empty(flow)),
+                Item::Empty(flow) => enter(&Ended::empty(&flow)),
             }
         }
     }
@@ -239,7 +239,7 @@ impl Closer {
         let left = last.as_ref().map_or(0, |last| contents::length(last.bytes.0.len()));
         let file = last.map(Box::new);
         let closing = Closing { ended, left: (left, Ok(())), fault: None, no_digests: None, file };
-        self.add_item(Item::Closing(closing));
+        self.add_item(Item::Closing(Box::new(closing)));
     }
 
     /// Adds a flow that has nothing to be closed.
@@ -247,7 +247,7 @@ impl Closer {
         if self.makes_entries() {
             self.add_item(Item::Empty(flow));
         } else {
-            self.add(Ended::empty(flow), None);
+            self.add(Ended::empty(&flow), None);
         }
     }
 

@@ -29,8 +29,8 @@ pub struct Ended {
 
 impl Ended {
     /// A flow that had no payload.
-    pub fn empty(EmptyFlow { open, close }: EmptyFlow) -> Self {
-        Self { flow: Flow::new(open), close: Some(close), digests: Vec::new() }
+    pub fn empty(flow: &EmptyFlow) -> Self {
+        Self { flow: Flow::new(flow.open), close: Some(flow.close()), digests: Vec::new() }
     }
 
     /// Bodies that the report lists with it.

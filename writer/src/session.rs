@@ -102,8 +102,9 @@ impl<'a> Session<'a> {
     /// Puts into effect all that comes until the other end closes.
     pub fn receive_all(&mut self, batches: &mut Receiver<FromReassembler>) -> Result<(), Error> {
         while let Some(batch) = batches.receive()? {
-            let quiet = !batch.is_full();
+            let is_full = batch.is_full();
             self.batch(batch)?;
+            let quiet = !is_full || !batches.is_ready()?;
             // With time on its hands it waits for files to be closed, and their flows to be in the report.
             self.settle_with_closer(quiet);
             self.settle_with_runner()?;

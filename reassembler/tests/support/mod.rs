@@ -14,7 +14,7 @@
 use std::collections::BTreeMap;
 
 use etherparse::PacketBuilder;
-use proto::flow::{EmptyFlow, FlowClose, FlowEnding, FlowId, FlowOpen, FromReassembler, Totals};
+use proto::flow::{FlowClose, FlowEnding, FlowId, FlowOpen, FromReassembler, Totals};
 use proto::frame::{CaptureEnd, Ending, Frame, FromCapture};
 use proto::plan::{Confinement, Limits, Overlap, ReassemblerPlan, SandboxMode, Separation, Wanted};
 use proto::text::Text;
@@ -299,9 +299,8 @@ impl Output {
                     flow.close = Some(*close);
                 }
                 FromReassembler::Empty(flow) => {
-                    let EmptyFlow { open, close } = *flow;
-                    assert_eq!((open.flow, close.flow), (FlowId(flows.len() as u64), open.flow));
-                    let close = Some(close);
+                    assert_eq!(flow.open.flow, FlowId(flows.len() as u64));
+                    let (open, close) = (flow.open, Some(flow.close()));
                     flows.push(Flow { open, bytes: BTreeMap::new(), conflicts: 0, shifts: 0, close });
                 }
                 FromReassembler::End(end) => totals = Some(*end),

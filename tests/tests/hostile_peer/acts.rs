@@ -39,9 +39,8 @@ fn order() -> Vec<Act> {
             s.say(&[(close(0, 4), b""), (open(0), b"")])
         }),
         Act::new("an_empty_flow_of_an_open_ones_number", "flow numbered out of order", |s| {
-            alone(s, empty(0, 0))
+            alone(s, empty(0))
         }),
-        Act::new("an_empty_flow_with_bytes", "an empty flow with bytes", |s| alone(s, empty(1, 1))),
         Act::new("a_flow_number_skipped", "flow numbered out of order", |s| alone(s, open(2))),
         Act::new("the_last_flow_number_there_is", "flow numbered out of order", |s| alone(s, open(u64::MAX))),
         Act::new("a_flow_closed_twice", "flow that is not open", |s| {

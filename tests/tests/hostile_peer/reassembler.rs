@@ -113,9 +113,11 @@ pub fn closing(flow: u64, size: u64) -> FlowClose {
     }
 }
 
-pub fn empty(flow: u64, size: u64) -> FromReassembler {
+pub fn empty(flow: u64) -> FromReassembler {
     let FromReassembler::Open(open) = open(flow) else { unreachable!("a flow that opens") };
-    FromReassembler::Empty(Box::new(EmptyFlow { open, close: closing(flow, size) }))
+    let (end, ending) = (open.start, FlowEnding::Evicted);
+    let flow = EmptyFlow { open, end, packets: 1, length: 1, captured: None, violations: 0, ending };
+    FromReassembler::Empty(Box::new(flow))
 }
 
 pub fn body(number: u64) -> BodyOpen {

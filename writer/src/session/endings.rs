@@ -36,7 +36,7 @@ impl Session<'_> {
     /// A flow that was not told of before, and is over.
     pub(super) fn empty(&mut self, flow: EmptyFlow) -> Result<(), Breach> {
         self.table.pass(&flow.open)?;
-        self.store.sums.packets = self.store.sums.packets.saturating_add(flow.close.packets);
+        self.store.sums.packets = self.store.sums.packets.saturating_add(flow.packets);
         self.store.closer.add_empty(flow);
         if self.runner.is_some() {
             self.settle_with_closer(true);
