@@ -1,14 +1,10 @@
 //! Runs a command and writes into a file what it took: `measured FILE COMMAND [ARGUMENT...]`.
 //!
-//! `cpu_ms`: the time that it and all that it waited for spent on processors. `memory_kib`: the most that it and
-//! its children had at once of memory that is no file's. A process of its own can ask the kernel for the former,
-//! which a test among others in one process cannot.
+//! In KiB the most memory that it and its children had at once and that is no file's.
 
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::time::TimeValLike;
 use tcpflow_tests::process;
 
 /// Between two looks at memory.
@@ -30,9 +26,7 @@ fn main() -> ExitCode {
         memory = memory.max(process::memory_of_family(pid));
         std::thread::sleep(OFTEN);
     };
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("getrusage");
-    let cpu = usage.user_time().num_milliseconds() + usage.system_time().num_milliseconds();
-    std::fs::write(file, format!("cpu_ms {cpu}\nmemory_kib {memory}\n")).expect("the file");
+    std::fs::write(file, format!("{memory}\n")).expect("the file");
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     ExitCode::from(code.unwrap_or(128))
 }

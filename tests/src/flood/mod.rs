@@ -1,11 +1,12 @@
 //! Floods: captures that no honest network makes, written as they are made, so that none is ever whole in memory
-//! or on a disk. The `flood` program puts one on standard output.
+//! or on a disk; and, made in the same way, what honest networks carry. The `flood` program puts one on standard output.
 //!
 //! Sizes are in what a flood is made of: frames, or what the table says.
 
 mod bombs;
 mod flows;
 mod frames;
+mod ordinary;
 
 use std::io::{self, Write};
 
@@ -33,7 +34,7 @@ pub struct Flood {
 }
 
 /// All of them.
-pub const FLOODS: [Flood; 27] = [
+pub const FLOODS: [Flood; 30] = [
     flood("syn", 2_000_000, flows::syn),
     flood("one-segment", 5_000_000, flows::one_segment),
     flood("comb", 2_000_000, flows::comb),
@@ -61,6 +62,9 @@ pub const FLOODS: [Flood; 27] = [
     flood("chunk-extension", 100_000_000, bombs::chunk_extension),
     flood("trailer", 100_000_000, bombs::trailer),
     flood("responses", 500_000, bombs::responses),
+    flood("bulk", 750_000, ordinary::bulk),
+    flood("short", 100_000, ordinary::short),
+    flood("pages", 20_000, ordinary::pages),
 ];
 
 const fn flood(name: &'static str, size: u64, make: fn(&mut Maker<'_>, u64) -> io::Result<()>) -> Flood {
