@@ -74,11 +74,20 @@ impl Interface {
         relay.interface(self.link_type, self.snap_length, false)?;
         while self.read_ring(relay)? != Ring::Failed {
             self.count();
-            relay.dropped(self.counts.dropped);
+            relay.counted(self.counts);
             match relay.wait(&*self.capture, LOOK.into())? {
                 Woken::Stopped => {
                     self.drain(relay)?;
                     return Ok(End::Stopped);
+                }
+                Woken::Rotating => {
+                    let stopped = self.drain(relay)?;
+                    self.count();
+                    relay.counted(self.counts);
+                    relay.rotate()?;
+                    if stopped {
+                        return Ok(End::Stopped);
+                    }
                 }
                 Woken::Timeout => relay.tick()?,
                 Woken::Ready => {}
@@ -87,21 +96,23 @@ impl Interface {
         Ok(End::Reached)
     }
 
-    /// Reads what was captured before the user asked for an end, some of which the kernel still holds back.
-    fn drain(&mut self, relay: &mut Relay<'_>) -> Result<(), Error> {
+    /// Reads what was captured before the user asked for an end, or for another directory, some of which the kernel
+    /// still holds back. Whether an end was asked for meanwhile.
+    fn drain(&mut self, relay: &mut Relay<'_>) -> Result<bool, Error> {
         let begun = Instant::now();
+        let mut stopped = false;
         loop {
             let ring = self.read_ring(relay)?;
             let left = match ring {
-                Ring::Failed => return Ok(()),
+                Ring::Failed => return Ok(stopped),
                 Ring::Empty => self.held_back.saturating_sub(begun.elapsed()),
                 Ring::Filling => DRAIN.saturating_sub(begun.elapsed()),
             };
             if left.is_zero() {
-                return Ok(());
+                return Ok(stopped);
             }
             let milliseconds = u16::try_from(left.as_millis()).unwrap_or(u16::MAX).saturating_add(1);
-            relay.wait(&*self.capture, milliseconds.into())?;
+            stopped |= relay.wait(&*self.capture, milliseconds.into())? == Woken::Stopped;
         }
     }
 

@@ -158,6 +158,10 @@ impl<'a> Reading<'a> {
         let timeout = if self.dry { PollTimeout::NONE } else { PollTimeout::ZERO };
         match relay.wait(window, timeout)? {
             Woken::Stopped => return Err(Halt::Stopped),
+            Woken::Rotating => {
+                relay.rotate()?;
+                return Ok(true);
+            }
             woken @ (Woken::Ready | Woken::Timeout) => window.grant(woken == Woken::Ready),
         }
         let before = window.taken();

@@ -9,7 +9,7 @@ use pcap::BpfProgram;
 use policy::channel::Sender;
 use policy::role::{Control, Done, Request};
 use proto::control::{Counts, Level};
-use proto::frame::{CaptureEnd, Ending, Frame, FromCapture, KernelCounts, SavefileDrops};
+use proto::frame::{CaptureEnd, Ending, Frame, FromCapture, KernelCounts, Rotate, SavefileDrops};
 use proto::text::Text;
 use proto::time::Timestamp;
 
@@ -46,8 +46,8 @@ struct Reading {
     bytes: u64,
     /// How many there are, where that is known.
     of: Option<u64>,
-    /// Frames that the kernel dropped.
-    dropped: u64,
+    /// What the kernel counted of a live capture.
+    kernel: Option<KernelCounts>,
 }
 
 /// How the source came to its end, failures aside.
@@ -66,6 +66,8 @@ pub enum Woken {
     Ready,
     /// `tcpflow` wants an end.
     Stopped,
+    /// `tcpflow` wants output to go on in another directory: see [`Relay::rotate`].
+    Rotating,
     /// Nothing, within the time given.
     Timeout,
 }
@@ -97,12 +99,16 @@ impl<'c> Relay<'c> {
         self.reading.bytes = self.reading.bytes.saturating_add(bytes);
     }
 
-    /// Takes down what the kernel has dropped in all, and tells the user as soon as it drops anything.
-    pub fn dropped(&mut self, frames: u64) {
-        if frames > 0 && self.reading.dropped == 0 {
+    /// Takes down what the kernel has counted in all, and tells the user as soon as it drops anything.
+    pub fn counted(&mut self, counts: KernelCounts) {
+        if counts.dropped > 0 && self.dropped() == 0 {
             self.control.notice(Level::Warning, DROPPING);
         }
-        self.reading.dropped = frames;
+        self.reading.kernel = Some(counts);
+    }
+
+    fn dropped(&self) -> u64 {
+        self.reading.kernel.map_or(0, |counts| counts.dropped)
     }
 
     /// Tells the user that an input failed, which the run's ending will say too.
@@ -156,8 +162,8 @@ impl<'c> Relay<'c> {
 
     /// Says how far reading is, and passes the question on.
     fn count(&mut self) -> Result<(), Error> {
-        let Reading { bytes, of, dropped } = self.reading;
-        let counts = Counts::Capture { bytes, of, frames: self.frames_read, dropped };
+        let Reading { bytes, of, .. } = self.reading;
+        let counts = Counts::Capture { bytes, of, frames: self.frames_read, dropped: self.dropped() };
         self.control.counts(counts);
         self.sender.send(&FromCapture::Count, &[])?;
         Ok(self.sender.flush()?)
@@ -175,9 +181,14 @@ impl<'c> Relay<'c> {
 
     /// Says what time it is, because nothing comes that would.
     pub fn tick(&mut self) -> Result<(), Error> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-        self.sender.send(&FromCapture::Tick(Timestamp::new(seconds, now.subsec_nanos())), &[])?;
+        self.sender.send(&FromCapture::Tick(now()), &[])?;
+        Ok(self.sender.flush()?)
+    }
+
+    /// Has output go on in another directory, after all that was captured before.
+    pub fn rotate(&mut self) -> Result<(), Error> {
+        let (frames_filtered, kernel) = (self.frames_filtered, self.reading.kernel);
+        self.sender.send(&FromCapture::Rotate(Rotate { now: now(), frames_filtered, kernel }), &[])?;
         Ok(self.sender.flush()?)
     }
 
@@ -198,6 +209,7 @@ impl<'c> Relay<'c> {
             match self.control.request()? {
                 Some(Request::Stop) => return Ok(Woken::Stopped),
                 Some(Request::Count) => self.count()?,
+                Some(Request::Rotate) => return Ok(Woken::Rotating),
                 None => {}
             }
         }
@@ -224,4 +236,10 @@ impl<'c> Relay<'c> {
         self.sender.flush()?;
         Ok(done)
     }
+}
+
+/// The time of the system's clock.
+fn now() -> Timestamp {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::new(i64::try_from(now.as_secs()).unwrap_or(i64::MAX), now.subsec_nanos())
 }

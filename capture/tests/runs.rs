@@ -126,6 +126,29 @@ fn what_was_read_is_counted_when_it_is_asked_for() {
 }
 
 #[test]
+fn a_rotation_comes_after_what_was_read_before_it() {
+    let mut role = Role::start(plan(Source::Savefiles, Some("tcp")), &["-".into()], Stdio::piped());
+    begin(&role);
+    let (web, other) = (tcp_frame(80, b"GET"), vec![0xff; 60]);
+    let file = classic(1, &[&web, &other, &web]);
+    let (first, rest) = file.split_at(file.len() - web.len() - 16);
+    role.child.stdin.as_ref().unwrap().write_all(first).unwrap();
+    while role.frames() < 1 {
+        assert!(role.receive());
+    }
+    role.tell(&ToRole::Rotate);
+    while role.rotations() < 1 {
+        assert!(role.receive());
+    }
+    role.child.stdin.as_ref().unwrap().write_all(rest).unwrap();
+    drop(role.child.stdin.take());
+    let outcome = role.finish();
+    assert_eq!((outcome.last, outcome.relayed.frames.len()), (DONE, 2));
+    let [(rotate, frames)] = outcome.relayed.rotated[..] else { panic!("{:?}", outcome.relayed.rotated) };
+    assert_eq!((frames, rotate.frames_filtered, rotate.kernel), (1, 1, None));
+}
+
+#[test]
 fn a_directory_is_no_savefile() {
     let outcome = run(&[Path::new("/")], None);
     assert_eq!(outcome.notices, ["error reading dump file: Is a directory"]);

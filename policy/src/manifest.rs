@@ -4,8 +4,8 @@ use std::os::fd::RawFd;
 
 /// What a role ignores from its first instruction: the signals by which a user ends a capture, on which
 /// `tcpflow` alone acts, and SIGXFSZ, as `tcpflow` does.
-pub const IGNORED_SIGNALS: [libc::c_int; 5] =
-    [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGUSR1, libc::SIGXFSZ];
+pub const IGNORED_SIGNALS: [libc::c_int; 6] =
+    [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGUSR1, libc::SIGUSR2, libc::SIGXFSZ];
 
 /// A process of tcpflow beside the command itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -39,6 +39,8 @@ pub enum Request {
     Stop,
     /// To say how far everyone is.
     Count,
+    /// To have output go on in another directory.
+    Rotate,
 }
 
 /// Runs a role: adopts the control channel, sees that a panic or an error is told as a reason, and
@@ -87,7 +89,7 @@ impl Control {
             match self.receive()? {
                 ToRole::Input(input) => inputs.push(input),
                 ToRole::Confine => return Ok((*plan, inputs)),
-                ToRole::Plan(_) | ToRole::Start(_) | ToRole::Count | ToRole::Stop => {
+                ToRole::Plan(_) | ToRole::Start(_) | ToRole::Count | ToRole::Rotate | ToRole::Stop => {
                     return Err(Breach::Forbidden("inputs were due").into());
                 }
             }
@@ -99,9 +101,12 @@ impl Control {
         self.send(&FromRole::Ready(layers))?;
         match self.receive()? {
             ToRole::Start(states) => Ok(states),
-            ToRole::Plan(_) | ToRole::Input(_) | ToRole::Confine | ToRole::Count | ToRole::Stop => {
-                Err(Breach::Forbidden("the start was due").into())
-            }
+            ToRole::Plan(_)
+            | ToRole::Input(_)
+            | ToRole::Confine
+            | ToRole::Count
+            | ToRole::Rotate
+            | ToRole::Stop => Err(Breach::Forbidden("the start was due").into()),
         }
     }
 
@@ -124,8 +129,9 @@ impl Control {
             Ok(_) => match self.receive()? {
                 ToRole::Stop => Ok(Some(Request::Stop)),
                 ToRole::Count => Ok(Some(Request::Count)),
+                ToRole::Rotate => Ok(Some(Request::Rotate)),
                 ToRole::Plan(_) | ToRole::Input(_) | ToRole::Confine | ToRole::Start(_) => {
-                    Err(Breach::Forbidden("only a stop or a count was due").into())
+                    Err(Breach::Forbidden("only a stop, a count or a rotation was due").into())
                 }
             },
             Err(errno) => Err(Error::Socket(errno)),

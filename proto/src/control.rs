@@ -20,6 +20,8 @@ pub enum ToRole {
     Start(Vec<RoleState>),
     /// Say how far you are, and have the others say it (to the capture process only).
     Count,
+    /// Have output go on in another directory (to the capture process only).
+    Rotate,
     /// End in order (to the capture process); begin nothing more, and the second time end what runs (to the
     /// runner).
     Stop,

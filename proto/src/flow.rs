@@ -90,6 +90,8 @@ pub enum FromReassembler {
     Close(Box<FlowClose>),
     /// A flow ended of which there was nothing to tell but its beginning and its end.
     Empty(Box<EmptyFlow>),
+    /// Output goes on in another directory (`--rotate`). Each flow that has a file was told of as continued before.
+    Rotate(Box<Rotation>),
     /// The run ended.
     End(Box<Totals>),
     /// The traffic, counted; once, after the last flow, for `-e netviz`.
@@ -307,6 +309,17 @@ pub enum FlowEnding {
     Evicted,
     /// It was open when the input ended.
     Open,
+    /// Not at all: it goes on in the next directory (`--rotate`). Everything that is counted of it is counted anew.
+    Continued,
+}
+
+/// What there is to know where output goes on in another directory. The first of a run only names the directory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rotation {
+    /// When the time of the new directory begins, which is its name.
+    pub start: Timestamp,
+    /// What was counted since the run began.
+    pub totals: Totals,
 }
 
 /// What a whole run counted.
@@ -384,6 +397,56 @@ impl Totals {
             holes: HoleTotals::default(),
         }
     }
+
+    /// What of these came after `earlier`; what is no sum, such as the most flows open at once, stays as it is.
+    #[must_use]
+    pub fn since(self, earlier: &Self) -> Self {
+        let (capture, before) = (self.capture, &earlier.capture);
+        Self {
+            capture: CaptureEnd {
+                frames_read: capture.frames_read.saturating_sub(before.frames_read),
+                frames_filtered: capture.frames_filtered.saturating_sub(before.frames_filtered),
+                kernel: capture.kernel.map(|counts| counts.since(before.kernel.unwrap_or_default())),
+                ..capture
+            },
+            frames: self.frames.saturating_sub(earlier.frames),
+            segments: self.segments.saturating_sub(earlier.segments),
+            frames_aside: counts_since(self.frames_aside, &earlier.frames_aside),
+            payload: self.payload.saturating_sub(earlier.payload),
+            stored: self.stored.saturating_sub(earlier.stored),
+            payload_aside: counts_since(self.payload_aside, &earlier.payload_aside),
+            unprocessed: self.unprocessed.saturating_sub(earlier.unprocessed),
+            bodies: self.bodies.saturating_sub(earlier.bodies),
+            flows: self.flows.saturating_sub(earlier.flows),
+            max_open_flows: self.max_open_flows,
+            open_flows_at_end: self.open_flows_at_end,
+            holes: self.holes.since(earlier.holes),
+        }
+    }
+
+    fn check(&self) -> Result<(), Breach> {
+        if self.frames_aside.len().max(self.payload_aside.len()) > MAX_REASONS {
+            return Err(Breach::Forbidden("too many reasons"));
+        }
+        Ok(())
+    }
+}
+
+impl HoleTotals {
+    fn since(self, earlier: Self) -> Self {
+        Self {
+            bytes: self.bytes.saturating_sub(earlier.bytes),
+            flows_ended: self.flows_ended.saturating_sub(earlier.flows_ended),
+        }
+    }
+}
+
+/// Both lists are short.
+fn counts_since(counts: Vec<Count>, earlier: &[Count]) -> Vec<Count> {
+    let before = |reason: &Text| earlier.iter().find(|row| row.reason == *reason).map_or(0, |row| row.count);
+    let since =
+        counts.into_iter().map(|row| Count { count: row.count.saturating_sub(before(&row.reason)), ..row });
+    since.filter(|row| row.count > 0).collect()
 }
 
 impl Message for FromReassembler {
@@ -403,6 +466,7 @@ impl Message for FromReassembler {
             | Self::Count
             | Self::Close(_)
             | Self::Empty(_)
+            | Self::Rotate(_)
             | Self::End(_)
             | Self::Traffic(_)
             | Self::Share(_)
@@ -419,9 +483,8 @@ impl Message for FromReassembler {
             }
             Self::Packet { packet, .. } | Self::Unprocessed(packet) => packet.check(),
             Self::BodyBytes { flow, length } => Span { flow: *flow, offset: 0, length: *length }.check(),
-            Self::End(totals) if totals.frames_aside.len().max(totals.payload_aside.len()) > MAX_REASONS => {
-                Err(Breach::Forbidden("too many reasons"))
-            }
+            Self::End(totals) => totals.check(),
+            Self::Rotate(rotation) => rotation.totals.check(),
             Self::Close(close) => close.missing_runs.check(),
             Self::Traffic(traffic) => traffic.check(),
             Self::Share(share) => share.prefix.check(),
@@ -435,13 +498,12 @@ impl Message for FromReassembler {
             | Self::BodyHole { .. }
             | Self::BodyClose { .. }
             | Self::Count
-            | Self::End(_)
             | Self::OtherNetworks(_) => Ok(()),
         }
     }
 
     fn is_large(&self) -> bool {
-        matches!(self, Self::End(_) | Self::Traffic(_))
+        matches!(self, Self::End(_) | Self::Rotate(_) | Self::Traffic(_))
     }
 }
 

@@ -8,7 +8,7 @@ use crate::time::Timestamp;
 use crate::{Breach, Message};
 
 /// A message from the capture process. Order: `Input`, its `Interface`s and `Frame`s as they come,
-/// further inputs, at last `End`; a `Tick` or `Count` anywhere before it.
+/// further inputs, at last `End`; a `Tick`, `Count` or `Rotate` anywhere before it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FromCapture {
     /// A savefile or an interface begins; interfaces are numbered anew from 0.
@@ -34,6 +34,8 @@ pub enum FromCapture {
     /// `tcpflow` wants to know how far everyone is: each role answers over its control channel and
     /// passes the question on.
     Count,
+    /// Output goes on in another directory (`--rotate`): what was captured before this belongs to the old one.
+    Rotate(Rotate),
     /// The last message of all.
     End(CaptureEnd),
 }
@@ -49,6 +51,17 @@ pub struct Frame {
     pub captured: u32,
     /// Bytes that the frame had on the wire.
     pub original: u32,
+}
+
+/// When output is to go on in another directory, and what was counted until then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rotate {
+    /// The time now.
+    pub now: Timestamp,
+    /// Frames so far that the filter expression did not let through.
+    pub frames_filtered: u64,
+    /// What the kernel says of a live capture so far.
+    pub kernel: Option<KernelCounts>,
 }
 
 /// How a capture ended and what it counted.
@@ -101,6 +114,17 @@ pub struct SavefileDrops {
     pub dropped: u64,
 }
 
+impl KernelCounts {
+    /// What came to this since `earlier`.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Self {
+        Self {
+            received: self.received.saturating_sub(earlier.received),
+            dropped: self.dropped.saturating_sub(earlier.dropped),
+        }
+    }
+}
+
 impl SavefileDrops {
     /// Both.
     #[must_use]
@@ -119,7 +143,12 @@ impl Message for FromCapture {
     fn payload_len(&self) -> u32 {
         match self {
             Self::Frame(frame) => frame.captured,
-            Self::Input { .. } | Self::Interface { .. } | Self::Tick(_) | Self::Count | Self::End(_) => 0,
+            Self::Input { .. }
+            | Self::Interface { .. }
+            | Self::Tick(_)
+            | Self::Count
+            | Self::Rotate(_)
+            | Self::End(_) => 0,
         }
     }
 

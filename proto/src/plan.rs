@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::text::Text;
+use crate::time::Timestamp;
 
 /// What one role is to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,6 +135,25 @@ pub struct ReassemblerPlan {
     pub separation: Separation,
     /// What the writer is to be told of.
     pub wanted: Wanted,
+    /// `--rotate`: when output goes on in another directory.
+    pub rotation: Option<RotationPlan>,
+}
+
+/// `--rotate`: when output goes on in another directory, beside whenever capture says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RotationPlan {
+    /// After so many bytes to be stored.
+    pub size: Option<u64>,
+    /// After so many seconds by the times of packets.
+    pub every: Option<u32>,
+    /// Whether the first directory is named by the first packet, and not by the start of the run.
+    pub by_packets: bool,
+    /// When the run began.
+    pub start: Timestamp,
+    /// `-b`: bytes of each flow that are stored.
+    pub max_bytes: Option<u64>,
+    /// Whether each directory has a report of its own, which tells of its time alone.
+    pub reports: bool,
 }
 
 /// What of the traffic goes to the writer.
@@ -257,6 +277,8 @@ pub struct WriterPlan {
     pub networks: bool,
     /// What the runner is told of, if there is one.
     pub notify: Option<Box<Notify>>,
+    /// `--rotate`: whether output goes into directories of its own, one after the other.
+    pub rotates: bool,
 }
 
 /// What the writer tells the runner.
@@ -384,7 +406,7 @@ pub struct ReportPlan {
     /// That user's name.
     pub username: Text,
     /// When the run started.
-    pub start: crate::time::Timestamp,
+    pub start: Timestamp,
     /// `-S tdelta`.
     pub time_delta: i64,
 }

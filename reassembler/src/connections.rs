@@ -351,8 +351,40 @@ impl<S: Sink> Connections<S> {
             }
         }
         while self.packets && self.forget_oldest_closed()? {}
+        Ok(self.totals(capture, open))
+    }
+
+    fn totals(&self, capture: CaptureEnd, open: u64) -> Totals {
         let holes = HoleTotals { bytes: self.holes.bytes(), flows_ended: self.holes.refused() };
-        Ok(self.outlet.ledger.totals(capture, open, holes))
+        self.outlet.ledger.totals(capture, open, holes)
+    }
+
+    /// Bytes that are to be stored so far.
+    #[must_use]
+    pub fn stored(&self) -> u64 {
+        self.outlet.stored()
+    }
+
+    /// Tells of each open flow that it goes on in another directory.
+    pub fn divide(&mut self) -> Result<(), Error> {
+        // With packets kept, the end of a flow is told only when nothing of it can come any more.
+        let closed = self.packets.then_some(Class::Closed);
+        for class in [Class::HalfOpen, Class::Active].into_iter().chain(closed) {
+            let mut next = self.table.oldest(class);
+            while let Some(handle) = next {
+                next = self.table.newer(handle);
+                let part = self.table.get_mut(handle).and_then(|(flow, _)| flow.divide());
+                part.map_or(Ok(()), |part| self.outlet.divide(part))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What was counted so far; `capture` makes of the frames what is known of the capture.
+    #[must_use]
+    pub fn totals_so_far(&self, capture: impl FnOnce(u64) -> CaptureEnd) -> Totals {
+        let ledger = &self.outlet.ledger;
+        self.totals(capture(ledger.frames()), ledger.open_flows())
     }
 
     /// Checks that everything that came is accounted for.

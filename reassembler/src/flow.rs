@@ -44,6 +44,8 @@ pub struct Flow {
     fin: Option<u64>,
     bytes: Assembler,
     cut_off: CutOff,
+    /// Where in the stream the part begins that lies in the present directory (`--rotate`).
+    begins: u64,
     /// Bytes moved by shifts.
     moved: u64,
     /// What this side accepts from the other.
@@ -71,6 +73,7 @@ impl Flow {
             fin: None,
             bytes: Assembler::default(),
             cut_off: CutOff::default(),
+            begins: 0,
             moved: 0,
             offer: Offer::default(),
             last: beginning.start(),
@@ -310,6 +313,7 @@ impl Flow {
         self.fin = self.fin.map(|fin| fin.saturating_add(by));
         if self.has_payload() {
             self.extent.shift(by);
+            self.begins = if self.begins > 0 { self.begins.saturating_add(by) } else { 0 };
             outlet.shift(self.id, by)?;
         }
         Ok(true)
@@ -341,9 +345,25 @@ impl Flow {
         (self.captured != self.length).then_some(self.captured)
     }
 
+    /// What there is to say of it where it goes on in another directory, from where on everything is counted anew;
+    /// nothing if nothing came of it in this one.
+    pub fn divide(&mut self) -> Option<FlowClose> {
+        if self.packets == 0 {
+            return None;
+        }
+        let part = self.closing(FlowEnding::Continued);
+        self.begins = part.size;
+        (self.packets, self.length, self.captured) = (0, 0, 0);
+        (self.out_of_order, self.violations) = (0, 0);
+        Some(part)
+    }
+
     /// What there is to say of this flow once it is closed.
     #[must_use]
     pub fn closing(&self, ending: FlowEnding) -> FlowClose {
+        // Where it goes on, the next part begins after the last byte captured.
+        let end = if ending == FlowEnding::Continued { self.extent.size() } else { self.extent.reach() };
+        let (missing, cut, missing_runs) = self.missing(end);
         FlowClose {
             flow: self.id,
             end: self.last,
@@ -351,23 +371,44 @@ impl Flow {
             length: self.length,
             captured: self.captured_if_less(),
             size: self.extent.size(),
-            missing: self.extent.missing(),
-            cut: self.extent.cut(),
-            missing_runs: self.missing_runs(),
+            missing,
+            cut,
+            missing_runs,
             out_of_order: self.out_of_order,
             violations: self.violations,
             ending,
         }
     }
 
-    fn missing_runs(&self) -> Missing {
-        let reach = self.extent.reach();
-        let runs = self.bytes.holes(reach).take(MAX_RUNS).map(|hole| MissingRun {
+    /// What is missing before `end` and was not cut off, what was, and where both are. Of a part of a stream only
+    /// what is listed, or could be, is known.
+    fn missing(&self, end: u64) -> (u64, u64, Missing) {
+        let begins = self.begins;
+        let holes = self
+            .bytes
+            .holes(end)
+            .map(|hole| hole.start.max(begins)..hole.end)
+            .filter(|hole| !hole.is_empty());
+        let runs = holes.map(|hole| MissingRun {
             offset: hole.start,
             length: hole.end.saturating_sub(hole.start),
             cut: self.cut_off.within(&hole),
         });
-        Missing { count: self.bytes.count_holes(reach), first: runs.collect() }
+        if begins == 0 && end == self.extent.reach() {
+            let first = runs.take(MAX_RUNS).collect();
+            let missing = Missing { count: self.bytes.count_holes(end), first };
+            return (self.extent.missing(), self.extent.cut(), missing);
+        }
+        let (mut all, mut cut, mut missing) = (0_u64, 0_u64, Missing::default());
+        for run in runs {
+            all = all.saturating_add(run.length);
+            cut = cut.saturating_add(run.cut);
+            missing.count = missing.count.saturating_add(1);
+            if missing.first.len() < MAX_RUNS {
+                missing.first.push(run);
+            }
+        }
+        (all.saturating_sub(cut), cut, missing)
     }
 
     /// Counts a segment that broke the rules.

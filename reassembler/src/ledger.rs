@@ -92,6 +92,18 @@ impl Ledger {
         self.bodies = self.bodies.saturating_add(length(bytes));
     }
 
+    /// Frames that are accounted for.
+    #[must_use]
+    pub fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    /// Bytes of bodies sent to the writer.
+    #[must_use]
+    pub fn bodies(&self) -> u64 {
+        self.bodies
+    }
+
     /// A flow was opened; its number, from 0.
     pub fn flow_opened(&mut self) -> u64 {
         let number = self.flows;

@@ -5,8 +5,8 @@
 //! [`protocol`] checks what the capture process says, [`decode`] finds the TCP segment in a frame,
 //! [`fragments`] puts datagrams together that came in parts,
 //! [`connections`] finds or makes its flow, [`flow`] and [`assembler`] place its bytes, [`ordered`] puts them in
-//! order for its [`reader`]s, such as [`http`], [`traffic`] looks on and counts, and a [`sink::Sink`] takes what
-//! comes out.
+//! order for its [`reader`]s, such as [`http`], [`traffic`] looks on and counts, [`rotation`] says when output goes on in
+//! another directory, and a [`sink::Sink`] takes what comes out.
 #![forbid(unsafe_code)]
 
 pub mod assembler;
@@ -26,6 +26,7 @@ pub mod origin;
 pub mod outlet;
 pub mod protocol;
 pub mod reader;
+pub mod rotation;
 pub mod sequence;
 pub mod sink;
 pub mod table;

@@ -14,6 +14,9 @@ use crate::origin::{Captured, Origin};
 use crate::reader::{Reader, print};
 use crate::sink::Sink;
 
+/// Bytes of a savefile's record before its packet.
+const RECORD: u64 = 16;
+
 /// A sink, and the books that are kept of what goes into it.
 #[derive(Debug)]
 pub struct Outlet<S> {
@@ -31,6 +34,12 @@ pub struct Outlet<S> {
     /// Bodies of HTTP messages, where anyone wants them.
     http: Option<Http>,
     now: Timestamp,
+    /// Whether flows may go on in another directory, of which each part is told.
+    divides: bool,
+    /// Bytes that are stored, those of bodies aside.
+    stored: u64,
+    /// Bytes of each flow that are.
+    max_bytes: u64,
     /// The link that was told of last.
     medium: Option<Medium>,
 }
@@ -48,6 +57,9 @@ impl<S: Sink> Outlet<S> {
             ordered,
             http,
             now: Timestamp::default(),
+            divides: plan.rotation.is_some(),
+            stored: 0,
+            max_bytes: plan.rotation.and_then(|rotation| rotation.max_bytes).unwrap_or(u64::MAX),
             medium: None,
         }
     }
@@ -115,7 +127,7 @@ impl<S: Sink> Outlet<S> {
     /// Sends bytes that are new.
     pub fn new_bytes(&mut self, flow: FlowId, range: &Range<u64>, bytes: &[u8]) -> Result<(), Error> {
         if self.wanted.data {
-            self.ledger.stored(bytes.len());
+            self.store(range, bytes);
             self.sink.put(&FromReassembler::Data(span(flow, range.start, bytes)), bytes)?;
         }
         let late = match &mut self.ordered {
@@ -162,11 +174,23 @@ impl<S: Sink> Outlet<S> {
         }
         let span = span(flow, range.start, bytes);
         if lawful && self.overlap == Overlap::Last {
-            self.ledger.stored(bytes.len());
+            self.store(range, bytes);
             return self.sink.put(&FromReassembler::Replace(span), bytes);
         }
         self.ledger.payload_aside("retransmission", bytes.len());
         self.sink.put(&FromReassembler::Compare(span), bytes)
+    }
+
+    fn store(&mut self, range: &Range<u64>, bytes: &[u8]) {
+        self.ledger.stored(bytes.len());
+        let stored = range.end.min(self.max_bytes).saturating_sub(range.start);
+        self.stored = self.stored.saturating_add(stored);
+    }
+
+    /// Bytes that are to be stored so far: of flows, or of packets, and of bodies.
+    #[must_use]
+    pub fn stored(&self) -> u64 {
+        self.stored.saturating_add(self.ledger.bodies())
     }
 
     /// What becomes of payload that goes into no file.
@@ -205,6 +229,7 @@ impl<S: Sink> Outlet<S> {
         }
         for Captured { medium, packet, bytes } in origin.frames() {
             self.medium(medium)?;
+            self.stored = self.stored.saturating_add(RECORD).saturating_add(packet.captured.into());
             self.sink.put(&FromReassembler::Packet { flow, packet }, bytes)?;
         }
         Ok(())
@@ -229,6 +254,12 @@ impl<S: Sink> Outlet<S> {
         self.sink.put(&FromReassembler::Medium(medium), &[])
     }
 
+    /// Tells of a part of a flow, which goes on in another directory.
+    pub fn divide(&mut self, mut part: FlowClose) -> Result<(), Error> {
+        part.end = part.end.shifted(self.time_delta);
+        self.sink.put(&FromReassembler::Close(Box::new(part)), &[])
+    }
+
     /// Tells of the end of a flow. `reach`: the offset after its last byte, captured or not.
     pub fn close(&mut self, mut close: FlowClose, reach: u64) -> Result<(), Error> {
         if let Some(ordered) = &mut self.ordered {
@@ -242,7 +273,7 @@ impl<S: Sink> Outlet<S> {
     /// Whether a flow need not be told of before there is payload: nobody asks for anything else of it.
     #[must_use]
     pub fn may_tell_late(&self) -> bool {
-        !self.wanted.packets && self.ordered.is_none() && self.http.is_none()
+        !self.divides && !self.wanted.packets && self.ordered.is_none() && self.http.is_none()
     }
 
     /// Tells of a flow that was not told of before, and is over.

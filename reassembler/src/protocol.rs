@@ -1,5 +1,7 @@
 //! What the capture process may say, and when: a state machine that only advances.
 
+mod rotate;
+
 use proto::Breach;
 use proto::control::{Counts, Level};
 use proto::flow::{FromReassembler, Medium, RawPacket};
@@ -16,6 +18,7 @@ use crate::fragments::{Datagram, Fragments, Outcome};
 use crate::http::Http;
 use crate::ordered::{Limits, Ordered};
 use crate::origin::{Captured, Kept, Origin};
+use crate::rotation::Rotation;
 use crate::sink::Sink;
 use crate::traffic::{Onlooker, Packet};
 use policy::role::Done;
@@ -35,6 +38,11 @@ pub struct Conversation<S> {
     /// Whether frames themselves are wanted.
     frames_wanted: bool,
     onlooker: Onlooker,
+    time_delta: i64,
+    /// When output goes on in another directory, where it ever does.
+    rotation: Option<Rotation>,
+    /// When the newest frame was captured.
+    now: Option<Timestamp>,
     done: Done,
 }
 
@@ -87,6 +95,9 @@ impl<S: Sink> Conversation<S> {
             ),
             frames_wanted: plan.wanted.packets || plan.wanted.unprocessed,
             onlooker: Onlooker::new(&plan.wanted, plan.time_delta),
+            time_delta: plan.time_delta,
+            rotation: plan.rotation.map(Rotation::new),
+            now: None,
             done: Done::Fully,
         }
     }
@@ -104,12 +115,13 @@ impl<S: Sink> Conversation<S> {
                 self.onlooker.input(&name);
                 self.state = State::Input(name, Vec::new());
                 self.connections.only_complete(completing);
-                Ok(())
+                self.rotate(|rotation, _| rotation.begin(false))
             }
             (State::Start | State::Input(..), FromCapture::Tick(now)) => self.pass(now),
             (State::Start | State::Input(..), FromCapture::Count) => {
                 self.connections.sink().put(&FromReassembler::Count, &[])
             }
+            (State::Start | State::Input(..), FromCapture::Rotate(rotate)) => self.rotate_at_once(&rotate),
             (State::Input(_, links), FromCapture::Interface { link_type, snap_length, nanoseconds }) => {
                 let link = LinkType::from_number(link_type);
                 let medium =
@@ -131,7 +143,9 @@ impl<S: Sink> Conversation<S> {
                     self.done = Done::InPart;
                 }
                 let link = (interface.link, interface.medium);
+                self.rotate(|rotation, _| rotation.before(frame.time))?;
                 self.frame(link, &frame, bytes)?;
+                self.rotate(|rotation, stored| rotation.after(frame.time, stored))?;
                 if let Some(warning) = self.connections.warning() {
                     tell(Level::Warning, warning);
                 }
@@ -169,6 +183,7 @@ impl<S: Sink> Conversation<S> {
         frame: &Frame,
         bytes: &[u8],
     ) -> Result<(), Error> {
+        self.now = Some(frame.time);
         self.finish_overdue(frame.time, frame)?;
         let Frame { time, captured, original, .. } = *frame;
         let origin = if self.frames_wanted {
@@ -271,6 +286,7 @@ impl<S: Sink> Conversation<S> {
 
     /// Closes all flows and tells the writer how the run ended. Gives the sink back for its flush.
     pub fn close(&mut self) -> Result<&mut S, Error> {
+        self.rotate(|rotation, _| rotation.begin(true))?;
         let end = match &self.state {
             State::End(end) => end.clone(),
             State::Start | State::Input(..) => CaptureEnd {

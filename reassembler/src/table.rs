@@ -167,6 +167,12 @@ impl Table {
         Hashed { hash: self.hasher.hash_one(ends), ends }
     }
 
+    /// The flow of its class that had its last packet next after this one.
+    #[must_use]
+    pub fn newer(&self, handle: Handle) -> Option<Handle> {
+        self.slot(handle.0).map(|slot| slot.newer).filter(|newer| *newer != NONE).map(Handle)
+    }
+
     /// The flow with these ends.
     #[must_use]
     pub fn find(&self, ends: &Hashed) -> Option<Handle> {

@@ -11,8 +11,9 @@
 
 mod support;
 
-use proto::flow::FlowEnding;
-use proto::plan::{Overlap, ReassemblerPlan};
+use proto::flow::{FlowEnding, FromReassembler};
+use proto::plan::{Overlap, ReassemblerPlan, RotationPlan};
+use proto::time::Timestamp;
 use support::{Capture, ETHERNET, MIB, Tcp, client, plan, run, server};
 
 /// A handshake: the client's stream begins at 101, the server's at 501.
@@ -406,4 +407,56 @@ fn a_beginning_is_used_when_the_time_of_its_datagram_is_over() {
     assert_eq!(output.files(), [vec![7; 20], vec![]]);
     assert_eq!(output.frames_aside("fragment_timeout"), 1);
     assert_eq!(output.frames_aside("fragment_incomplete"), 1);
+}
+
+/// Everything is counted anew where output goes on in another directory.
+#[test]
+fn parts_of_flows_are_told_of_by_themselves() {
+    let plan = ReassemblerPlan {
+        rotation: Some(RotationPlan {
+            size: Some(20),
+            every: None,
+            by_packets: true,
+            start: Timestamp::default(),
+            max_bytes: None,
+            reports: true,
+        }),
+        ..plan()
+    };
+    let mut capture = Capture::new(&plan, ETHERNET);
+    let payload = |length: usize| vec![b'x'; length];
+    for segment in [
+        client(100, "S", b""),
+        // A hole of four, and one of three behind the first part.
+        client(101, "", &payload(8)),
+        client(113, "", &payload(12)),
+        client(128, "", &payload(6)),
+        client(109, "", &payload(2)),
+        client(134, "F", b""),
+    ] {
+        capture.tcp(&segment);
+    }
+    let messages = capture.finish();
+    let closes: Vec<_> = messages
+        .iter()
+        .filter_map(
+            |(message, _)| if let FromReassembler::Close(close) = message { Some(close) } else { None },
+        )
+        .collect();
+    let told = |number: usize| {
+        let close = closes[number];
+        let runs: Vec<_> = close.missing_runs.first.iter().map(|run| (run.offset, run.length)).collect();
+        (close.ending, close.size, close.packets, close.missing, close.missing_runs.count, runs)
+    };
+    assert_eq!(closes.len(), 2);
+    assert_eq!(told(0), (FlowEnding::Continued, 24, 3, 4, 1, vec![(8, 4)]));
+    assert_eq!(told(1), (FlowEnding::Open, 33, 3, 3, 1, vec![(24, 3)]));
+    let rotations: Vec<_> = messages
+        .iter()
+        .filter_map(|(message, _)| {
+            let FromReassembler::Rotate(rotation) = message else { return None };
+            Some((rotation.start.seconds(), rotation.totals.stored))
+        })
+        .collect();
+    assert_eq!(rotations, [(1_000_000, 0), (1_000_002, 20)]);
 }

@@ -383,7 +383,7 @@ fn beyond_its_manifest(role: &Process, more: &[(i32, &'static str)]) -> Vec<(i32
 fn has_its_signals(role: &Process) {
     let status = role.status();
     let name = &role.executable;
-    let ends = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGUSR1];
+    let ends = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGUSR1, libc::SIGUSR2];
     // Rust's runtime ignores SIGPIPE; nothing may end a process whose file has become too large.
     let ignored = [&ends[..], &[libc::SIGPIPE, libc::SIGXFSZ]].concat();
     let bits = |signals: &[i32]| -> u64 { signals.iter().map(|signal| 1 << (signal - 1)).sum() };

@@ -24,10 +24,14 @@ pub struct Body {
     pub open: BodyOpen,
     /// Which of the names it could have it has, once there is a file.
     pub counter: Option<u32>,
+    /// Where in it its file begins: what came before is in another directory (`--rotate`).
+    pub begins: u64,
     /// Its length so far, with what was lost of it.
     pub length: u64,
     /// The length of its file.
     pub file_length: u64,
+    /// Whether it goes on in another directory.
+    pub continued: bool,
     /// How it ended.
     pub ending: BodyEnding,
     /// Why its file is not whole.
@@ -37,7 +41,21 @@ pub struct Body {
 impl Body {
     /// A body of which nothing came yet.
     pub fn new(open: BodyOpen) -> Self {
-        Self { open, counter: None, length: 0, file_length: 0, ending: BodyEnding::Cut, fault: None }
+        Self {
+            open,
+            counter: None,
+            begins: 0,
+            length: 0,
+            file_length: 0,
+            continued: false,
+            ending: BodyEnding::Cut,
+            fault: None,
+        }
+    }
+
+    /// What is left of it for the next directory.
+    pub fn next_part(&self) -> Self {
+        Self { begins: self.length, length: self.length, ..Self::new(self.open) }
     }
 
     /// The name of its file, beside the file of its flow, once there is one.
@@ -57,6 +75,7 @@ impl Body {
     /// What the report says of how it ended; nothing where that is as it should be.
     pub fn reason(&self) -> Option<&'static str> {
         match self.ending {
+            _ if self.continued => Some("continued"),
             BodyEnding::Complete => None,
             BodyEnding::Cut => Some("cut"),
             BodyEnding::Hole => Some("hole"),

@@ -38,6 +38,11 @@ impl Directory {
         }
     }
 
+    /// Makes a directory that did not exist.
+    pub fn make_new(&self, name: &str) -> Result<(), Errno> {
+        mkdirat(&self.fd, name, Mode::from_bits_truncate(0o777))
+    }
+
     /// Whether there is something of this name that can be reached.
     pub fn has(&self, name: &str) -> bool {
         self.open(name, OFlag::O_PATH).is_ok()

@@ -3,7 +3,7 @@
 use nix::errno::Errno;
 use proto::flow::FlowOpen;
 
-use crate::bodies::Bodies;
+use crate::bodies::{Bodies, Body};
 use crate::console::Shown;
 use crate::digest::Digests;
 use crate::savefile::Format;
@@ -35,6 +35,17 @@ pub struct Flow {
     pub digests: Option<Box<Digests>>,
     /// Bodies of HTTP messages that were in it.
     pub bodies: Option<Box<Bodies>>,
+    /// What is particular to this part of it, if it is only a part.
+    pub part: Option<Box<Part>>,
+}
+
+/// The part of a flow that lies in one of several directories (`--rotate`).
+#[derive(Debug, Default)]
+pub struct Part {
+    /// Where in the stream it begins.
+    pub begins: u64,
+    /// Bytes that came for places before that.
+    pub late: u64,
 }
 
 impl Flow {
@@ -53,7 +64,23 @@ impl Flow {
             savefile: None,
             digests: None,
             bodies: None,
+            part: None,
         }
+    }
+
+    /// Where in the stream its file begins.
+    pub fn begins(&self) -> u64 {
+        self.part.as_ref().map_or(0, |part| part.begins)
+    }
+
+    /// The same flow in the next directory, where nothing of it is yet; `open` is what is left of its open body.
+    pub fn next_part(&self, begins: u64, open: Option<Body>) -> Self {
+        let part = Part { begins: begins.max(self.stream_length), late: 0 };
+        let bodies = self
+            .bodies
+            .as_ref()
+            .map(|bodies| Box::new(Bodies { last: bodies.last, open, ..Bodies::default() }));
+        Self { stream_length: part.begins, bodies, part: Some(Box::new(part)), ..Self::new(self.open) }
     }
 }
 

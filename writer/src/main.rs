@@ -15,6 +15,7 @@ mod held;
 mod index;
 mod name;
 mod open_files;
+mod period;
 mod report;
 mod run;
 mod runner;

@@ -16,7 +16,13 @@ pub fn prefix(output: &[u8]) -> Vec<u8> {
 
 /// The name of `flow` beneath the output directory, with this connection counter.
 pub fn render(template: &Template, flow: &FlowOpen, counter: u64) -> String {
-    let mut name = String::with_capacity(64);
+    render_in("", template, flow, counter)
+}
+
+/// The same in a directory, with which the name begins.
+pub fn render_in(directory: &str, template: &Template, flow: &FlowOpen, counter: u64) -> String {
+    let mut name = String::with_capacity(directory.len().saturating_add(64));
+    name.push_str(directory);
     for part in template.parts() {
         match part {
             Part::Literal(text) => name.push_str(text),

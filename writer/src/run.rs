@@ -16,9 +16,9 @@ use crate::closing::Closer;
 use crate::console::Console;
 use crate::directory::Directory;
 use crate::error::Error;
-use crate::report::{self, Report, Run};
+use crate::report::{self, Report};
 use crate::runner::Runner;
-use crate::session::Session;
+use crate::session::{Periods, Session};
 use crate::store::Store;
 use crate::sys;
 use crate::table::Table;
@@ -49,22 +49,25 @@ pub fn run(control: &Control) -> Result<Done, Error> {
             store.closer = Closer::begin();
         }
     })?;
-    let report = begin_report(&plan, &store, prepared)?;
-    if let (Some(report), None) = (&report, &plan.notify) {
-        store.closer.make_entries(report.prefix());
+    check_writable(&plan, &store)?;
+    if plan.report.is_some() && plan.notify.is_none() {
+        store.closer.make_entries(&report::prefix(&plan.output));
     }
-    let mut session = Session::new(&plan, table, store, control)
+    let periods = Periods::new(&plan, prepared.as_ref().map(|prepared| prepared.head.clone()));
+    let report = begin_report(&plan, &store, prepared)?;
+    let mut session = Session::new(&plan, table, store, control, begun)
+        .with_periods(periods)
         .with_report(report)
         .with_runner(runner)
         .with_console(console)
         .with_unprocessed(unprocessed)
         .with_warning(plan.warn_of_many_files);
-    let (roles, ended) = match control.ready(layers) {
-        Ok(roles) => (roles, session.receive_all(&mut batches)),
-        Err(channel::Error::Gone) => (Vec::new(), Err(Error::NotBegun)),
-        Err(e) => (Vec::new(), Err(e.into())),
+    let ended = match control.ready(layers) {
+        Ok(roles) => session.receive_all(&mut batches, roles),
+        Err(channel::Error::Gone) => Err(Error::NotBegun),
+        Err(e) => Err(e.into()),
     };
-    session.finish(ended, Run { roles, begun, open_files_at_end: 0, networks: None })
+    session.finish(ended)
 }
 
 /// What the report needs that cannot be had once confined.
@@ -90,19 +93,27 @@ impl Prepared {
     }
 }
 
-/// Begins the report as the user whose files these are, once everything else is given up.
+/// Whether the user whose files these are may make files, once everything else is given up.
+fn check_writable(plan: &WriterPlan, store: &Store) -> Result<(), Error> {
+    if plan.store || plan.packets || plan.rotates {
+        let writable = store.directory().check_writable();
+        let name = String::from_utf8_lossy(&plan.output).into_owned();
+        writable.map_err(|errno| Error::Directory { name, errno })?;
+    }
+    Ok(())
+}
+
+/// Begins the report of the whole run, if there is one, as that user.
 fn begin_report(
     plan: &WriterPlan,
     store: &Store,
     prepared: Option<Prepared>,
 ) -> Result<Option<Report>, Error> {
     let output = String::from_utf8_lossy(&plan.output);
-    if plan.store || plan.packets {
-        let writable = store.directory().check_writable();
-        writable.map_err(|errno| Error::Directory { name: output.to_string(), errno })?;
-    }
     let (Some(report), Some(prepared)) = (&plan.report, prepared) else { return Ok(None) };
     let (name, opened) = match (&report.place, prepared.elsewhere) {
+        // Each directory will have one of its own.
+        (ReportPlace::Inside(_), _) if plan.rotates => return Ok(None),
         (ReportPlace::Inside(name), _) => {
             (format!("{output}/{name}"), store.directory().create(name).map(|file| (file, false)))
         }

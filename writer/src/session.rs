@@ -1,17 +1,20 @@
 //! One run's flows: each message of the reassembler, in its order, put into effect.
 
 mod bodies;
+mod conclusion;
 mod endings;
 mod packets;
 mod programs;
+mod rotation;
+
+use std::time::Instant;
 
 use policy::channel::Receiver;
-use policy::role::{Control, Done};
+use policy::role::Control;
 use proto::Breach;
 use proto::batch::Incoming;
-use proto::control::Level;
+use proto::control::{Level, RoleState};
 use proto::flow::{FlowId, FromReassembler, Medium, Span, Totals};
-use proto::frame::Ending;
 use proto::plan::WriterPlan;
 use proto::runner;
 
@@ -25,13 +28,11 @@ use crate::report::{Networks, Report, Run};
 use crate::runner::Runner;
 use crate::store::Store;
 use crate::table::Table;
-use crate::unprocessed::{OTHER_LINK, Unprocessed};
+use crate::unprocessed::Unprocessed;
+pub use rotation::Periods;
 
 /// What the plan did not ask for.
 const NOT_WANTED: Breach = Breach::Forbidden("a message that the plan does not ask for");
-
-/// Files in one directory that tcpflow thinks are too many.
-const MANY_FILES: u64 = 10_000;
 
 /// What is open, and how the run ended.
 pub struct Session<'a> {
@@ -55,11 +56,17 @@ pub struct Session<'a> {
     /// Whether every address is wanted too.
     dump: bool,
     networks: Option<Networks>,
+    /// The directories that output goes into, if it goes into several.
+    periods: Option<Periods>,
+    /// What the report says beside what was counted.
+    run: Run,
+    /// Whether something could not be stored that nothing else tells of.
+    in_part: bool,
 }
 
 impl<'a> Session<'a> {
     /// Begins with no flow open.
-    pub fn new(plan: &WriterPlan, table: Table, store: Store, control: &'a Control) -> Self {
+    pub fn new(plan: &WriterPlan, table: Table, store: Store, control: &'a Control, begun: Instant) -> Self {
         Self {
             table,
             store,
@@ -76,6 +83,9 @@ impl<'a> Session<'a> {
             charts: plan.charts.then(Charts::default),
             dump: plan.dump,
             networks: plan.networks.then(Networks::default),
+            periods: None,
+            run: Run { roles: Vec::new(), begun, open_files_at_end: 0, networks: None, period: None },
+            in_part: false,
         }
     }
 
@@ -99,8 +109,13 @@ impl<'a> Session<'a> {
         Self { warn_of_many_files, ..self }
     }
 
-    /// Puts into effect all that comes until the other end closes.
-    pub fn receive_all(&mut self, batches: &mut Receiver<FromReassembler>) -> Result<(), Error> {
+    /// Puts into effect all that comes until the other end closes. `roles`: what is in force in each.
+    pub fn receive_all(
+        &mut self,
+        batches: &mut Receiver<FromReassembler>,
+        roles: Vec<RoleState>,
+    ) -> Result<(), Error> {
+        self.run.roles = roles;
         while let Some(batch) = batches.receive()? {
             let is_full = batch.is_full();
             self.batch(batch)?;
@@ -119,7 +134,11 @@ impl<'a> Session<'a> {
         let mut pending = Pending::default();
         let mut result = Ok(());
         while let Some((message, bytes)) = batch.next()? {
-            result = self.message(message, bytes, &mut pending);
+            result = if let FromReassembler::Rotate(rotation) = message {
+                self.rotate(*rotation)
+            } else {
+                self.message(message, bytes, &mut pending).map_err(Error::from)
+            };
             if result.is_err() {
                 break;
             }
@@ -141,7 +160,7 @@ impl<'a> Session<'a> {
         if let Some(console) = &mut self.console {
             console.flush()?;
         }
-        result.map_err(Error::from)
+        result
     }
 
     fn message<'b>(
@@ -152,6 +171,9 @@ impl<'a> Session<'a> {
     ) -> Result<(), Breach> {
         if self.totals.is_some() {
             return Err(Breach::Forbidden("a message after the end"));
+        }
+        if !self.has_place() && !matches!(message, FromReassembler::Medium(_) | FromReassembler::Count) {
+            return Err(Breach::Forbidden("output that no directory was told for"));
         }
         match message {
             FromReassembler::Open(open) => self.table.open(open),
@@ -199,6 +221,8 @@ impl<'a> Session<'a> {
                 Ok(())
             }
             FromReassembler::End(totals) => self.end(*totals),
+            // Taken where the batch is, for it is no breach if there can be no directory.
+            FromReassembler::Rotate(_) => Err(NOT_WANTED),
         }
     }
 
@@ -212,9 +236,13 @@ impl<'a> Session<'a> {
         self.networks.as_mut().ok_or(NOT_WANTED)
     }
 
-    /// What was counted of all traffic comes once, after the last flow.
+    /// What was counted of all traffic comes once, after the last flow, or once for each directory.
     fn check_no_flow_open(&self) -> Result<(), Breach> {
-        if self.table.is_empty() { Ok(()) } else { Err(Breach::Forbidden("counts of a run with flows open")) }
+        if self.table.is_empty() || self.periods.is_some() {
+            Ok(())
+        } else {
+            Err(Breach::Forbidden("counts of a run with flows open"))
+        }
     }
 
     fn data<'b>(&mut self, span: &Span, bytes: &'b [u8], pending: &mut Pending<'b>) -> Result<(), Breach> {
@@ -224,9 +252,11 @@ impl<'a> Session<'a> {
         if let (false, Some(name), Some(runner)) = (was_named, &flow.name, &mut self.runner) {
             runner.opened(runner::Kind::Flow, name);
         }
-        let Some(bytes) = bytes.get(..admitted).filter(|bytes| !bytes.is_empty()) else { return Ok(()) };
+        let late = u64::try_from(admitted.start).unwrap_or(u64::MAX);
+        let Some(bytes) = bytes.get(admitted).filter(|bytes| !bytes.is_empty()) else { return Ok(()) };
         let file = FileId { flow: span.flow, kind: Kind::Flow };
-        if let Some(before) = pending.add(file, span.offset, bytes) {
+        let place = span.offset.saturating_add(late).saturating_sub(flow.begins());
+        if let Some(before) = pending.add(file, place, bytes) {
             self.store.write(flow, before);
         }
         Ok(())
@@ -248,16 +278,22 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    fn end(&mut self, totals: Totals) -> Result<(), Breach> {
-        if !self.table.is_empty() {
-            return Err(Breach::Forbidden("the end, with flows open"));
-        }
+    /// Whether what the reassembler counted is what came.
+    fn check(&self, totals: &Totals) -> Result<(), Breach> {
         let sums = &self.store.sums;
         let payload = (sums.payload.received, sums.bodies.received);
         let came = (self.table.total(), payload, sums.unprocessed.received);
         if (totals.flows, (totals.stored, totals.bodies), totals.unprocessed) != came {
             return Err(Breach::Forbidden("totals that do not add up"));
         }
+        Ok(())
+    }
+
+    fn end(&mut self, totals: Totals) -> Result<(), Breach> {
+        if !self.table.is_empty() {
+            return Err(Breach::Forbidden("the end, with flows open"));
+        }
+        self.check(&totals)?;
         self.control.notice(Level::Detail, &format!("Total flows processed: {}", totals.flows));
         self.control.notice(Level::Detail, &format!("Total packets processed: {}", self.store.sums.packets));
         let files =
@@ -265,70 +301,5 @@ impl<'a> Session<'a> {
         self.control.notice(Level::Detail, &files);
         self.totals = Some(totals);
         Ok(())
-    }
-
-    /// Tells the user what failed first.
-    fn tell(&mut self) {
-        for notice in self.store.sums.notices() {
-            self.control.notice(Level::Error, &notice);
-        }
-    }
-
-    /// Tells what the user may do otherwise next time.
-    fn warn(&self) {
-        let sums = &self.store.sums;
-        let warn = |text: &str| self.control.notice(Level::Warning, text);
-        if self.warn_of_many_files && sums.side_by_side > MANY_FILES {
-            warn(&format!(
-                "WARNING: {} files were made in one directory; with more than 10,000 \
-                 many programs are slow. -Fk, -Fm or -Fg puts them into subdirectories.",
-                sums.side_by_side
-            ));
-        }
-        for (books, place) in
-            [(&sums.kept, "their flows' savefiles"), (&sums.unprocessed, "the savefile of -w")]
-        {
-            if let Some(count) = books.aside.get(OTHER_LINK) {
-                warn(&format!("{count} packets are not in {place}, which is of another link type"));
-            }
-        }
-    }
-
-    /// Closes what is open and the report, however the run ended.
-    pub fn finish(mut self, ended: Result<(), Error>, mut run: Run) -> Result<Done, Error> {
-        run.open_files_at_end = self.open_files_at_end.unwrap_or_else(|| self.store.open_files());
-        self.break_off();
-        let ended = ended.and(self.conclude_with_runner());
-        self.tell();
-        self.warn();
-        let reason = ended.as_ref().err().map(ToString::to_string);
-        let totals = self.totals.take().unwrap_or_else(|| Totals::unknown(Ending::Complete));
-        let reason = match (&reason, &totals.capture.ending) {
-            (Some(reason), _) => Some(reason.as_str()),
-            (None, Ending::Interrupted(reason)) => Some(reason.as_str()),
-            (None, Ending::Complete | Ending::Stopped) => None,
-        };
-        let mut done = Done::Fully;
-        if let Some(console) = &self.console {
-            console.tell_of_gaps(self.control);
-        }
-        for line in self.store.sums.failures() {
-            self.control.notice(Level::Error, &line);
-            done = Done::InPart;
-        }
-        if let Some(Err((name, errno))) =
-            self.charts.take().map(|charts| charts.write(self.store.directory(), self.dump))
-        {
-            self.control.notice(Level::Error, &format!("cannot write {name}: {}", errno.desc()));
-            done = Done::InPart;
-        }
-        run.networks = self.networks.take();
-        if let Some(report) = self.report.take()
-            && let Err(errno) = report.finish(&totals, &self.store.sums, &run, reason)
-        {
-            self.control.notice(Level::Error, &format!("the report is not whole: {}", errno.desc()));
-            done = Done::InPart;
-        }
-        ended.map(|()| done)
     }
 }

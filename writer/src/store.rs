@@ -3,6 +3,7 @@
 mod bodies;
 mod growing;
 
+use std::ops::Range;
 use std::os::fd::OwnedFd;
 
 use nix::errno::Errno;
@@ -19,15 +20,20 @@ use crate::digest::Digests;
 use crate::directory::Directory;
 use crate::flow::{Fault, Flow};
 use crate::index;
-use crate::name::render;
+use crate::name::render_in;
 use crate::open_files::{FileId, Kind, OpenFiles};
 use crate::sums::{Failure, Sums};
+
+/// Why bytes are not stored that fill a hole of a file in a directory which is finished.
+pub const BEFORE_ROTATION: &str = "before_rotation";
 
 /// The flow files.
 #[derive(Debug)]
 pub struct Store {
     directory: Directory,
     template: Template,
+    /// What names of flow files begin with, beneath the output directory.
+    prefix: String,
     counters: Counters,
     files: OpenFiles,
     keep: bool,
@@ -53,6 +59,7 @@ impl Store {
         Self {
             directory,
             template,
+            prefix: String::new(),
             counters: Counters::default(),
             files: OpenFiles::new(usize::try_from(plan.max_open_files).unwrap_or(usize::MAX)),
             keep: plan.store,
@@ -87,29 +94,48 @@ impl Store {
         &self.directory
     }
 
-    /// How many of `span`'s bytes are to be written; makes the flow's file for the first of them.
-    pub fn admit(&mut self, flow: &mut Flow, span: &Span) -> usize {
+    /// Has files made in this directory from now on, whose name ends in a slash.
+    pub fn enter(&mut self, directory: String) {
+        self.prefix = directory;
+        self.sums.side_by_side = 0;
+    }
+
+    /// Which of `span`'s bytes are to be written; makes the flow's file for the first of them.
+    pub fn admit(&mut self, flow: &mut Flow, span: &Span) -> Range<usize> {
         let length = u64::from(span.length);
         flow.stream_length = flow.stream_length.max(span.offset.saturating_add(length));
         self.sums.payload.receive(length);
         if !self.keep {
             self.sums.payload.set_aside("not_stored", length);
-            return 0;
+            return 0..0;
         }
+        let late = self.set_aside_late(flow, span.offset, length);
+        let kept = self.max_bytes.saturating_sub(span.offset).min(length).max(late);
+        // A flow that only goes on, and not to the limit, needs no file more.
+        let needs_file = kept > late || (length > late && flow.begins() == 0);
         if flow.name.is_none()
             && flow.fault.is_none()
-            && length > 0
+            && needs_file
             && let Err(errno) = self.create(flow)
         {
             self.fail(flow, errno);
         }
         if let Some(fault) = flow.fault {
-            self.sums.payload.set_aside(fault.reason(), length);
-            return 0;
+            self.sums.payload.set_aside(fault.reason(), length.saturating_sub(late));
+            return 0..0;
         }
-        let kept = self.max_bytes.saturating_sub(span.offset).min(length);
         self.sums.payload.set_aside("max_bytes", length.saturating_sub(kept));
-        usize::try_from(kept).unwrap_or(usize::MAX)
+        let place = |bytes| usize::try_from(bytes).unwrap_or(usize::MAX);
+        place(late)..place(kept)
+    }
+
+    /// How many of so many bytes belong to a part of the flow that lies in a directory which is finished.
+    fn set_aside_late(&mut self, flow: &mut Flow, offset: u64, length: u64) -> u64 {
+        let Some(part) = &mut flow.part else { return 0 };
+        let late = part.begins.saturating_sub(offset).min(length);
+        part.late = part.late.saturating_add(late);
+        self.sums.payload.set_aside(BEFORE_ROTATION, late);
+        late
     }
 
     /// Writes what was admitted.
@@ -138,6 +164,9 @@ impl Store {
 
     /// Compares a retransmission with what the file holds.
     pub fn compare(&mut self, flow: &mut Flow, offset: u64, bytes: &[u8]) {
+        let late = usize::try_from(flow.begins().saturating_sub(offset)).unwrap_or(usize::MAX);
+        let bytes = bytes.get(late..).unwrap_or_default();
+        let offset = offset.saturating_sub(flow.begins());
         let there = usize::try_from(flow.file_length.saturating_sub(offset)).unwrap_or(usize::MAX);
         let Some(bytes) = bytes.get(..bytes.len().min(there)).filter(|bytes| !bytes.is_empty()) else {
             return;
@@ -162,6 +191,11 @@ impl Store {
             for body in bodies.over.iter_mut().chain(&mut bodies.open) {
                 body.open.offset = body.open.offset.saturating_add(by);
             }
+        }
+        if let Some(part) = flow.part.as_mut().filter(|part| part.begins > 0) {
+            // What moves is the beginning of the stream, which is not in this file.
+            part.begins = part.begins.saturating_add(by);
+            return;
         }
         if flow.fault.is_some() || flow.file_length == 0 {
             return;
@@ -208,7 +242,7 @@ impl Store {
             file: file.ok()?,
             bytes: (begin..self.closer.bytes().len(), offset),
             length: flow.file_length,
-            at_least: lacks_end.then_some(size),
+            at_least: lacks_end.then_some(size.saturating_sub(flow.begins())),
             digests: digests.map(|digests| (*digests, flow.fault.is_none())),
             // A file of packets has times of its own in it.
             times: (!self.packets).then_some(flow.open.start),
@@ -233,11 +267,13 @@ impl Store {
 
     /// Creates the flow's file: its name is the one with the smallest counter that names nothing yet.
     fn create(&mut self, flow: &mut Flow) -> Result<(), Errno> {
-        let base = render(&self.template, &flow.open, 0);
+        let base = render_in(&self.prefix, &self.template, &flow.open, 0);
         let mut counter = self.counters.first_to_try(&base);
         loop {
-            let mut name =
-                if counter == 0 { base.clone() } else { render(&self.template, &flow.open, counter) };
+            let mut name = match counter {
+                0 => base.clone(),
+                counter => render_in(&self.prefix, &self.template, &flow.open, counter),
+            };
             if self.packets {
                 name.push_str(growing::SAVEFILE);
             }
@@ -246,7 +282,7 @@ impl Store {
                     self.add(FileId { flow: flow.open.flow, kind: Kind::Flow }, file);
                     self.counters.taken(&base, counter);
                     self.sums.files = self.sums.files.saturating_add(1);
-                    let alone = u64::from(name.contains('/'));
+                    let alone = self.is_alone(&name);
                     self.sums.side_by_side = self.sums.side_by_side.saturating_add(1).saturating_sub(alone);
                     flow.name = Some(name.into());
                     flow.digests = Digests::new(&self.digests);
@@ -257,6 +293,11 @@ impl Store {
                 Err(errno) => return Err(errno),
             }
         }
+    }
+
+    /// 1 for a file that does not lie in the directory that all are made in, but in one of its own.
+    fn is_alone(&self, name: &str) -> u64 {
+        u64::from(name.get(self.prefix.len()..).is_some_and(|name| name.contains('/')))
     }
 
     /// Creates a file that does not exist, and neither does the index that would belong to it.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::flow::Fault;
 
 /// What came of one kind, and what became of it: `received` = `written` + the sum of `aside`.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Books {
     /// How much came.
     pub received: u64,
@@ -35,6 +35,19 @@ impl Books {
     }
 }
 
+impl Books {
+    /// What came, and what became of it, since `earlier`.
+    fn since(&self, earlier: &Self) -> Self {
+        let before = |reason| earlier.aside.get(reason).copied().unwrap_or(0);
+        let aside = self.aside.iter().map(|(reason, count)| (*reason, count.saturating_sub(before(reason))));
+        Self {
+            received: self.received.saturating_sub(earlier.received),
+            written: self.written.saturating_sub(earlier.written),
+            aside: aside.filter(|(_, count)| *count > 0).collect(),
+        }
+    }
+}
+
 /// What could not be done in full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Failure {
@@ -51,7 +64,7 @@ pub enum Failure {
 }
 
 /// What became of a run.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Sums {
     /// Packets of all flows that ended. A packet that belongs to none, such as the last acknowledgement of
     /// a connection, is in no flow's count.
@@ -79,6 +92,23 @@ pub struct Sums {
 }
 
 impl Sums {
+    /// What became of all that came since `earlier`. Failures are the run's, and are told at its end.
+    pub fn since(&self, earlier: &Self) -> Self {
+        Self {
+            packets: self.packets.saturating_sub(earlier.packets),
+            payload: self.payload.since(&earlier.payload),
+            kept: self.kept.since(&earlier.kept),
+            unprocessed: self.unprocessed.since(&earlier.unprocessed),
+            bodies: self.bodies.since(&earlier.bodies),
+            body_files: self.body_files.saturating_sub(earlier.body_files),
+            files: self.files.saturating_sub(earlier.files),
+            side_by_side: self.side_by_side,
+            open_files: self.open_files,
+            failures: BTreeMap::new(),
+            notices: Vec::new(),
+        }
+    }
+
     /// Something could not be done in full with what is called `name`. The first of a kind is told at once.
     pub fn fail(&mut self, failure: Failure, name: &str, fault: Fault) {
         let count = self.failures.entry(failure).or_default();

@@ -81,6 +81,11 @@ impl Table {
         self.places.is_empty()
     }
 
+    /// Whether any open flow has a file.
+    pub fn has_files(&self) -> bool {
+        self.flows.iter().flatten().any(|flow| flow.name.is_some())
+    }
+
     /// How many flows there were so far.
     pub fn total(&self) -> u64 {
         self.next

@@ -13,7 +13,7 @@ use nix::sys::socket::{
 };
 use proto::batch::Incoming;
 use proto::control::{Counts, FromRole, Savefile, ToRole, decode, encode};
-use proto::frame::{CaptureEnd, Frame, FromCapture};
+use proto::frame::{CaptureEnd, Frame, FromCapture, Rotate};
 use proto::limits::{MAX_CONTROL, MAX_DATAGRAM};
 use proto::plan::{CapturePlan, Confinement, Limits, Plan, SandboxMode, Source};
 
@@ -28,6 +28,8 @@ pub struct Relayed {
     pub ticks: usize,
     /// How often it was asked how far everyone is.
     pub asked: usize,
+    /// When it was told that output goes on in another directory, and after how many frames.
+    pub rotated: Vec<(Rotate, usize)>,
     pub end: Option<CaptureEnd>,
 }
 
@@ -137,6 +139,7 @@ impl Role {
                 FromCapture::Frame(frame) => self.relayed.frames.push((frame, payload.to_vec())),
                 FromCapture::Tick(_) => self.relayed.ticks += 1,
                 FromCapture::Count => self.relayed.asked += 1,
+                FromCapture::Rotate(rotate) => self.relayed.rotated.push((rotate, self.relayed.frames.len())),
                 FromCapture::End(end) => self.relayed.end = Some(end),
             }
         }
@@ -145,6 +148,10 @@ impl Role {
 
     pub fn frames(&self) -> usize {
         self.relayed.frames.len()
+    }
+
+    pub fn rotations(&self) -> usize {
+        self.relayed.rotated.len()
     }
 
     pub fn ticks(&self) -> usize {

@@ -161,6 +161,11 @@ impl Roles {
         self.tell_capture(&ToRole::Count)
     }
 
+    /// Has output go on in another directory, after all that was captured before.
+    pub fn rotate(&self) -> Result<(), Error> {
+        self.tell_capture(&ToRole::Rotate)
+    }
+
     fn tell_capture(&self, message: &ToRole) -> Result<(), Error> {
         self.processes.first().map_or(Ok(()), |capture| capture.tell(message))
     }

@@ -13,6 +13,7 @@ mod plans;
 mod process;
 mod programs;
 mod progress;
+mod rotation;
 mod settings;
 mod signals;
 mod supervise;
@@ -26,7 +27,7 @@ use error::Error;
 use identity::Identities;
 use proto::control::Level;
 use settings::Settings;
-use signals::Signals;
+use signals::{Caught, Signals};
 
 /// The program's name, for what goes wrong before the command line has given another.
 const NAME: &str = "tcpflow";
@@ -62,9 +63,11 @@ fn follow(settings: &Settings) -> Result<(), Error> {
     sys::settle_signals().map_err(Error::Signals)?;
     sys::close_on_exec_from_3().map_err(Error::Descriptors)?;
     let inherited = programs::Descriptors::inherited(&settings.programs)?;
-    let (ends, asks) = (Signals::that_end()?, Signals::that_ask()?);
+    let signals =
+        Caught { end: Signals::that_end()?, ask: Signals::that_ask()?, rotate: Signals::that_rotate()? };
     let identities = Identities::of(settings)?;
     let places = output::prepare(settings, &identities)?;
+    let _lock = output::lock(settings, &places)?;
     tell::at(Level::Detail, concat!("TCPFLOW version ", env!("CARGO_PKG_VERSION")), settings);
     // Whose the output directory is may have changed whom the writer becomes.
     let identities = Identities { writer: places.writer, ..identities };
@@ -74,7 +77,7 @@ fn follow(settings: &Settings) -> Result<(), Error> {
         roles.dismiss();
         return Err(error);
     }
-    supervise::until_the_end(roles, &ends, &asks, settings)
+    supervise::until_the_end(roles, &signals, settings)
 }
 
 /// Sees that every role is confined, gives up what is left of privilege, and gives the word to start.

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, OpenHow, ResolveFlag, openat2};
+use nix::fcntl::{AT_FDCWD, AtFlags, Flock, FlockArg, OFlag, OpenHow, ResolveFlag, openat2};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, mkdirat};
 use nix::unistd::{Gid, Uid, fchownat};
 use proto::plan::Identity;
@@ -71,6 +71,23 @@ pub fn prepare(settings: &Settings, identities: &Identities) -> Result<Places, E
     Ok(Places { directory, report, unprocessed, console, writer })
 }
 
+/// Keeps the output directory, for as long as what this gives lives, for the one run that rotates there: any of its
+/// subdirectories but the newest is then finished.
+pub fn lock(settings: &Settings, places: &Places) -> Result<Option<Flock<OwnedFd>>, Error> {
+    if settings.rotation.is_none() {
+        return Ok(None);
+    }
+    let how = OpenHow::new().flags(OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC);
+    let directory = openat2(&places.directory, ".", how).map_err(|e| told(&settings.output, e))?;
+    match Flock::lock(directory, FlockArg::LockExclusiveNonblock) {
+        Ok(lock) => Ok(Some(lock)),
+        Err((_, Errno::EWOULDBLOCK)) => {
+            Err(Error::Told(format!("{}: another tcpflow rotates there", settings.output.display())))
+        }
+        Err((_, e)) => Err(told(&settings.output, e)),
+    }
+}
+
 /// Whether this run needs the output directory. One that stores nothing (`-FX`) makes it as tcpflow does; one
 /// that only prints does not.
 fn fills_directory(settings: &Settings) -> bool {
@@ -78,7 +95,7 @@ fn fills_directory(settings: &Settings) -> bool {
     settings.console.is_none() || settings.packets || settings.charts.is_some() || report
 }
 
-/// The report's name as tcpflow shows it.
+/// The report's name as tcpflow shows it; with `--rotate` there are several.
 fn shown(settings: &Settings) -> PathBuf {
     let inside = |path: &Path| match &settings.chroot {
         Some(base) => PathBuf::from(format!("{}/{}", base.display(), path.display())),
@@ -86,7 +103,10 @@ fn shown(settings: &Settings) -> PathBuf {
     };
     match &settings.report {
         Some(path) => inside(path),
-        None => PathBuf::from(format!("{}/report.xml", inside(&settings.output).display())),
+        None => {
+            let each = if settings.rotation.is_some() { "*/" } else { "" };
+            PathBuf::from(format!("{}/{each}report.xml", inside(&settings.output).display()))
+        }
     }
 }
 

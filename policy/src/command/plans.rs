@@ -5,8 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use nix::unistd::{User, getuid};
 use policy::Role;
 use proto::plan::{
-    CapturePlan, Confinement, Identity, Limits, Live, Plan, ReassemblerPlan, ReportPlace, ReportPlan, Source,
-    Wanted, WriterPlan,
+    CapturePlan, Confinement, Identity, Limits, Live, Plan, ReassemblerPlan, ReportPlace, ReportPlan,
+    RotationPlan, Source, Wanted, WriterPlan,
 };
 use proto::text::Text;
 use proto::time::Timestamp;
@@ -104,7 +104,24 @@ fn reassembler(settings: &Settings, identities: &Identities) -> ReassemblerPlan 
             charts: settings.charts,
             networks: settings.networks,
         },
+        rotation: rotation(settings),
     }
+}
+
+fn rotation(settings: &Settings) -> Option<RotationPlan> {
+    let rotation = settings.rotation.as_ref()?;
+    let by_packets = match settings.input {
+        Input::Savefiles(_) => true,
+        Input::Live { .. } => false,
+    };
+    Some(RotationPlan {
+        size: rotation.size,
+        every: rotation.every.filter(|_| by_packets),
+        by_packets,
+        start: now(),
+        max_bytes: settings.max_bytes,
+        reports: settings.report_enabled && settings.report.is_none(),
+    })
 }
 
 fn writer(settings: &Settings, places: &Places) -> WriterPlan {
@@ -130,13 +147,13 @@ fn writer(settings: &Settings, places: &Places) -> WriterPlan {
         dump: settings.charts.is_some_and(|charts| charts.dump),
         networks: settings.networks.is_some(),
         notify: programs::notify(&settings.programs).map(Box::new),
+        rotates: settings.rotation.is_some(),
     }
 }
 
 fn report(settings: &Settings, places: &Places) -> ReportPlan {
     let uid = getuid();
     let username = User::from_uid(uid).ok().flatten().map(|user| user.name).unwrap_or_default();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let place = match &places.report {
         Some(_) => ReportPlace::Descriptor,
         None => ReportPlace::Inside("report.xml".into()),
@@ -146,7 +163,12 @@ fn report(settings: &Settings, places: &Places) -> ReportPlan {
         command_line: Text::cut(&settings.command_line),
         uid: uid.as_raw(),
         username: Text::cut(&username),
-        start: Timestamp::new(i64::try_from(now.as_secs()).unwrap_or_default(), now.subsec_nanos()),
+        start: now(),
         time_delta: settings.time_delta,
     }
+}
+
+fn now() -> Timestamp {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::new(i64::try_from(now.as_secs()).unwrap_or_default(), now.subsec_nanos())
 }

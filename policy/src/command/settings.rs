@@ -86,6 +86,17 @@ pub struct Settings {
     pub charts: Option<ChartPlan>,
     /// `-e wifiviz`: whether wireless networks are told of.
     pub networks: Option<NetworkPlan>,
+    /// `--rotate`.
+    pub rotation: Option<Rotation>,
+}
+
+/// `--rotate`: when output goes on in another directory.
+#[derive(Debug, Clone, Default)]
+pub struct Rotation {
+    /// After so many seconds.
+    pub every: Option<u32>,
+    /// After so many bytes.
+    pub size: Option<u64>,
 }
 
 /// The user's own programs, and who is told of files.

@@ -1,13 +1,24 @@
-//! The signals by which a user ends a capture or asks how far it is, turned into bytes on sockets that can
-//! be polled.
+//! The signals by which a user ends a capture, asks how far it is, or has output go on in another directory, turned into
+//! bytes on sockets that can be polled.
 
 use std::io::{ErrorKind, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 
 use super::error::Error;
+
+/// All that are caught, by what they mean.
+#[derive(Debug)]
+pub struct Caught {
+    /// To end.
+    pub end: Signals,
+    /// To say how far everyone is.
+    pub ask: Signals,
+    /// To have output go on in another directory.
+    pub rotate: Signals,
+}
 
 /// Signals of one meaning, caught from now on.
 #[derive(Debug)]
@@ -25,6 +36,11 @@ impl Signals {
     /// Catches SIGUSR1.
     pub fn that_ask() -> Result<Self, Error> {
         Self::catch(&[SIGUSR1])
+    }
+
+    /// Catches SIGUSR2.
+    pub fn that_rotate() -> Result<Self, Error> {
+        Self::catch(&[SIGUSR2])
     }
 
     fn catch(signals: &[i32]) -> Result<Self, Error> {

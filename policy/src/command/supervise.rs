@@ -13,8 +13,9 @@ use super::error::Error;
 use super::launch::Roles;
 use super::process::{Heard, Process, reason};
 use super::progress::Progress;
+use super::rotation::Schedule;
 use super::settings::Settings;
-use super::signals::Signals;
+use super::signals::Caught;
 use super::tell;
 
 /// How long the others have to end in order once a role has died.
@@ -45,6 +46,8 @@ struct Watch<'a> {
     deadline: Option<Instant>,
     counters: Counters,
     progress: Progress,
+    /// When output goes on in another directory by the clock.
+    schedule: Option<Schedule>,
 }
 
 /// What poll(2) has announced.
@@ -56,10 +59,12 @@ struct Announced {
     end: bool,
     /// A signal to say how far all are.
     ask: bool,
+    /// A signal to have output go on in another directory.
+    rotate: bool,
 }
 
 /// Waits for the end of all roles.
-pub fn until_the_end(roles: Roles, ends: &Signals, asks: &Signals, settings: &Settings) -> Result<(), Error> {
+pub fn until_the_end(roles: Roles, signals: &Caught, settings: &Settings) -> Result<(), Error> {
     let fates = roles.processes.iter().map(|_| Fate::Running).collect();
     let closed = roles.processes.iter().map(|_| false).collect();
     let mut watch = Watch {
@@ -71,15 +76,17 @@ pub fn until_the_end(roles: Roles, ends: &Signals, asks: &Signals, settings: &Se
         deadline: None,
         counters: Counters::default(),
         progress: Progress::new(settings),
+        schedule: Schedule::of(settings),
     };
     while watch.closed.iter().any(|closed| !closed) {
-        let announced = watch.wait(ends, asks)?;
-        if announced.end && ends.came() {
+        let announced = watch.wait(signals)?;
+        if announced.end && signals.end.came() {
             watch.stop_in_order()?;
         }
-        if announced.ask && asks.came() && watch.counters.want() {
+        if announced.ask && signals.ask.came() && watch.counters.want() {
             watch.roles.count()?;
         }
+        watch.rotate_if_due(announced.rotate && signals.rotate.came())?;
         for index in announced.roles {
             watch.hear(index)?;
         }
@@ -92,7 +99,7 @@ pub fn until_the_end(roles: Roles, ends: &Signals, asks: &Signals, settings: &Se
 
 impl Watch<'_> {
     /// Waits until something can be heard.
-    fn wait(&self, ends: &Signals, asks: &Signals) -> Result<Announced, Error> {
+    fn wait(&self, Caught { end, ask, rotate }: &Caught) -> Result<Announced, Error> {
         let open: Vec<(usize, &Process)> = self
             .roles
             .processes
@@ -100,21 +107,39 @@ impl Watch<'_> {
             .enumerate()
             .filter(|&(i, _)| self.closed.get(i) == Some(&false))
             .collect();
-        let mut fds = Vec::from([ends.as_fd(), asks.as_fd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
+        let signals = [end, ask, rotate].map(|signals| PollFd::new(signals.as_fd(), PollFlags::POLLIN));
+        let mut fds = Vec::from(signals);
         fds.extend(open.iter().map(|(_, process)| PollFd::new(process.as_fd(), PollFlags::POLLIN)));
-        let timeout = self.deadline.map_or(PollTimeout::NONE, |deadline| {
-            let left = deadline.saturating_duration_since(Instant::now());
+        let end = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let left = end.into_iter().chain(self.schedule.as_ref().map(Schedule::wait)).min();
+        let timeout = left.map_or(PollTimeout::NONE, |left| {
             PollTimeout::try_from(left.saturating_add(Duration::from_millis(1))).unwrap_or(PollTimeout::ZERO)
         });
         match poll(&mut fds, timeout) {
             Ok(_) => {}
-            Err(Errno::EINTR) => return Ok(Announced { end: true, ask: true, ..Announced::default() }),
+            Err(Errno::EINTR) => {
+                return Ok(Announced { end: true, ask: true, rotate: true, ..Announced::default() });
+            }
             Err(e) => return Err(Error::Told(format!("poll: {e}"))),
         }
         let mut announced = fds.iter().map(|fd| fd.any().unwrap_or(true));
-        let (end, ask) = (announced.next().unwrap_or(false), announced.next().unwrap_or(false));
+        let mut next = || announced.next().unwrap_or(false);
+        let (end, ask, rotate) = (next(), next(), next());
         let roles = announced.zip(&open).filter(|(ready, _)| *ready).map(|(_, (index, _))| *index).collect();
-        Ok(Announced { roles, end, ask })
+        Ok(Announced { roles, end, ask, rotate })
+    }
+
+    /// Has output go on in another directory, because the user said so or because it is time.
+    fn rotate_if_due(&mut self, wanted: bool) -> Result<(), Error> {
+        let due = self.schedule.as_mut().is_some_and(Schedule::is_due);
+        if wanted && self.settings.rotation.is_none() {
+            self.progress.aside(|| {
+                tell::always("SIGUSR2: there is nothing to rotate without --rotate", self.settings)
+            });
+        } else if (wanted || due) && !self.stopped {
+            self.roles.rotate()?;
+        }
+        Ok(())
     }
 
     /// Ends the run because the user said so.

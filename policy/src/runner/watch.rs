@@ -166,7 +166,7 @@ impl<'a> Watch<'a> {
     /// second none.
     fn heed(&mut self, now: Instant) -> Result<bool, Error> {
         match self.control.request() {
-            Ok(None | Some(Request::Count)) => {}
+            Ok(None | Some(Request::Count | Request::Rotate)) => {}
             Ok(Some(Request::Stop)) => {
                 let deadline = if self.stop.is_some() { Some(now) } else { now.checked_add(GRACE) };
                 self.stop = deadline;

@@ -11,7 +11,7 @@ mod timeline;
 use std::net::IpAddr;
 
 use proto::flow::FromReassembler;
-use proto::plan::{ChartPlan, Wanted};
+use proto::plan::{ChartPlan, NetworkPlan, Wanted};
 use proto::text::Text;
 use proto::time::Timestamp;
 use proto::traffic::{MAX_INPUT, Share, Traffic};
@@ -29,6 +29,7 @@ use timeline::History;
 pub struct Onlooker {
     charts: Option<Charts>,
     networks: Option<Networks>,
+    plans: (Option<ChartPlan>, Option<NetworkPlan>),
     time_delta: i64,
 }
 
@@ -50,6 +51,7 @@ impl Onlooker {
         Self {
             charts: wanted.charts.as_ref().map(Charts::new),
             networks: wanted.networks.as_ref().map(Networks::new),
+            plans: (wanted.charts, wanted.networks),
             time_delta,
         }
     }
@@ -81,6 +83,28 @@ impl Onlooker {
         if let Some(charts) = &mut self.charts {
             charts.packet(packet, time.shifted(self.time_delta), bytes);
         }
+    }
+
+    /// Tells what was counted, and counts anew, in the middle of the input of this name: packets, and wireless networks
+    /// if `networks` are told for parts of a run.
+    pub fn divide(
+        &mut self,
+        input: Option<&Text>,
+        networks: bool,
+        sink: &mut impl Sink,
+    ) -> Result<(), Error> {
+        let mut charts = self.plans.0.as_ref().map(Charts::new);
+        if let (Some(charts), Some(name)) = (&mut charts, input) {
+            charts.input(name);
+        }
+        if let Some(charts) = std::mem::replace(&mut self.charts, charts) {
+            charts.tell(sink)?;
+        }
+        if networks && let Some(networks) = self.networks.take() {
+            networks.tell(sink)?;
+            self.networks = self.plans.1.as_ref().map(Networks::new);
+        }
+        Ok(())
     }
 
     /// Tells all that was counted.

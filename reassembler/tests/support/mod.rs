@@ -48,6 +48,7 @@ pub fn plan() -> ReassemblerPlan {
             charts: None,
             networks: None,
         },
+        rotation: None,
     }
 }
 

@@ -79,7 +79,8 @@ impl Sink for Strict {
             | FromReassembler::BodyBytes { .. }
             | FromReassembler::BodyHole { .. }
             | FromReassembler::BodyClose { .. }
-            | FromReassembler::Count => panic!("not wanted: {message:?}"),
+            | FromReassembler::Count
+            | FromReassembler::Rotate(_) => panic!("not wanted: {message:?}"),
             FromReassembler::Close(close) => {
                 let end = self.open.remove(&close.flow).expect("an open flow");
                 assert!(end <= close.size, "no byte lies after the end");
@@ -128,6 +129,7 @@ fn plan(choice: u16) -> ReassemblerPlan {
             charts: Some(ChartPlan { addresses: 4, dump: true }),
             networks: Some(NetworkPlan { check_sequence: choice & 64 == 0 }),
         },
+        rotation: None,
     }
 }
 

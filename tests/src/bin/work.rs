@@ -68,6 +68,7 @@ fn plan(wanted: Wanted) -> ReassemblerPlan {
         time_delta: 0,
         tcp_timeout: 0,
         max_memory: 256 << 20,
+        rotation: None,
         patience: None,
         tunnels: true,
         separation: Separation::Tunnel,

@@ -1,6 +1,6 @@
 //! A hostile capture process drives the reassembler.
 
-use proto::frame::{CaptureEnd, Ending, Frame, FromCapture};
+use proto::frame::{CaptureEnd, Ending, Frame, FromCapture, Rotate};
 use proto::limits::{MAX_DATAGRAM, MAX_INTERFACES};
 use proto::text::Text;
 use proto::time::Timestamp;
@@ -84,6 +84,10 @@ fn order() -> Vec<Act> {
         act("an_input_after_the_end", "a message after the end", |s| begun(alone(s, end(6)))),
         act("a_count_after_the_end", "a message after the end", |s| {
             alone(alone(s, end(6)), FromCapture::Count)
+        }),
+        act("a_rotation_nobody_asked_for", "a rotation that the plan does not ask for", |s| {
+            let rotate = Rotate { now: Timestamp::default(), frames_filtered: 0, kernel: None };
+            alone(s, FromCapture::Rotate(rotate))
         }),
         act("a_frame_of_an_interface_not_told_of", "interface that was not told of", |s| {
             alone(s, frame(1, Timestamp::default(), b""))

@@ -54,13 +54,19 @@ impl Charts {
         Ok(())
     }
 
-    /// Writes the page, if the traffic came, and the list, if one is wanted. What failed, with its name.
-    pub fn write(&self, directory: &Directory, list: bool) -> Result<(), (&'static str, Errno)> {
+    /// Writes the page, if the traffic came, and the list, if one is wanted, with this before their names. What failed,
+    /// with its name.
+    pub fn write(
+        &self,
+        directory: &Directory,
+        prefix: &str,
+        list: bool,
+    ) -> Result<(), (&'static str, Errno)> {
         let Some(traffic) = &self.traffic else { return Ok(()) };
         // Compressing into memory cannot fail.
         let page = page::draw(traffic).map_err(|_| (PAGE, Errno::EIO))?;
-        put(directory, PAGE, &page)?;
-        if list { put(directory, LIST, self.list().as_bytes()) } else { Ok(()) }
+        put(directory, prefix, PAGE, &page)?;
+        if list { put(directory, prefix, LIST, self.list().as_bytes()) } else { Ok(()) }
     }
 
     fn list(&self) -> String {
@@ -74,9 +80,14 @@ impl Charts {
     }
 }
 
-fn put(directory: &Directory, name: &'static str, bytes: &[u8]) -> Result<(), (&'static str, Errno)> {
+fn put(
+    directory: &Directory,
+    prefix: &str,
+    name: &'static str,
+    bytes: &[u8],
+) -> Result<(), (&'static str, Errno)> {
     let write = |file: OwnedFd| contents::write(&file, &mut [IoSlice::new(bytes)], 0);
-    directory.create(name).and_then(write).map_err(|errno| (name, errno))
+    directory.create(&format!("{prefix}{name}")).and_then(write).map_err(|errno| (name, errno))
 }
 
 #[cfg(test)]

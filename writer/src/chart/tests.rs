@@ -62,12 +62,12 @@ fn a_page_that_cannot_be_written_is_told_by_name() {
     let place = tempfile::tempdir().unwrap();
     let directory = Directory::new(std::fs::File::open(place.path()).unwrap().into());
     let mut charts = Charts::default();
-    charts.write(&directory, true).unwrap();
+    charts.write(&directory, "", true).unwrap();
     assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0, "without traffic there is no page");
     charts.traffic(Box::new(traffic(1, 1, 1, Timestamp::default()))).unwrap();
     std::os::unix::fs::symlink("/nowhere", place.path().join("report.pdf")).unwrap();
-    assert_eq!(charts.write(&directory, false), Err(("report.pdf", Errno::ELOOP)));
+    assert_eq!(charts.write(&directory, "", false), Err(("report.pdf", Errno::ELOOP)));
     std::fs::remove_file(place.path().join("report.pdf")).unwrap();
-    charts.write(&directory, true).unwrap();
+    charts.write(&directory, "", true).unwrap();
     assert!(place.path().join("netviz_histogram.txt").is_file());
 }

@@ -4,8 +4,8 @@
 use super::xml::Xml;
 use crate::bodies::{Bodies, Body};
 
-/// The bodies of a flow. `place`: what goes before the name of its file, and that name.
-pub fn byte_runs(xml: &mut Xml, place: (&str, &str), bodies: &Bodies) {
+/// The bodies of a flow. `place`: what goes before the name of its file, that name, and where in the stream it begins.
+pub fn byte_runs(xml: &mut Xml, place: (&str, &str, u64), bodies: &Bodies) {
     if bodies.over.is_empty() && bodies.unlisted == 0 {
         return;
     }
@@ -18,9 +18,11 @@ pub fn byte_runs(xml: &mut Xml, place: (&str, &str), bodies: &Bodies) {
     xml.end("byte_runs");
 }
 
-fn byte_run(xml: &mut Xml, (prefix, flow): (&str, &str), body: &Body) {
-    let (offset, size) = (body.open.offset.to_string(), body.file_length.to_string());
+fn byte_run(xml: &mut Xml, (prefix, flow, begins): (&str, &str, u64), body: &Body) {
+    let (offset, size) = (body.open.offset.saturating_sub(begins).to_string(), body.file_length.to_string());
     let mut attributes = vec![("file_offset", offset.as_str())];
+    let continues = body.begins.to_string();
+    attributes.extend((body.begins > 0).then_some(("continues", continues.as_str())));
     attributes.extend(body.reason().map(|reason| ("ending", reason)));
     attributes.extend(body.fault.map(|fault| ("truncated", fault.reason())));
     let name = body.name(flow).map(|name| format!("{prefix}{name}"));

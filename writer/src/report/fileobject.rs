@@ -13,6 +13,7 @@ use crate::flow::{Fault, Flow};
 use crate::held::Ended;
 use crate::name::mac;
 use crate::runner::Answered;
+use crate::store::BEFORE_ROTATION;
 
 /// Writes a `<fileobject>`, with a plugin's answer where there is one.
 pub fn fileobject(xml: &mut Xml, prefix: &str, ended: &Ended, result: Option<(&Plugin, &Answered)>) {
@@ -23,8 +24,8 @@ pub fn fileobject(xml: &mut Xml, prefix: &str, ended: &Ended, result: Option<(&P
     }
     let size = match (&flow.savefile, close) {
         (Some(_), _) => flow.file_length,
-        (None, Some(close)) => close.size,
-        (None, None) => flow.stream_length,
+        (None, Some(close)) => close.size.saturating_sub(flow.begins()),
+        (None, None) => flow.stream_length.saturating_sub(flow.begins()),
     };
     xml.element("filesize", size);
     let mut tag = known_at_the_beginning(xml.tag("tcpflow"), flow, close);
@@ -33,13 +34,13 @@ pub fn fileobject(xml: &mut Xml, prefix: &str, ended: &Ended, result: Option<(&P
     }
     ours(tag, flow, close).empty();
     if let Some(close) = close {
-        missing_runs(xml, &close.missing_runs);
+        missing_runs(xml, flow.begins(), &close.missing_runs);
     }
     for (name, digest) in &ended.digests {
         xml.tag("hashdigest").with("type", name).around(digest);
     }
     if let Some(bodies) = &flow.bodies {
-        byte_runs(xml, (prefix, flow.name.as_deref().unwrap_or_default()), bodies);
+        byte_runs(xml, (prefix, flow.name.as_deref().unwrap_or_default(), flow.begins()), bodies);
     }
     if let Some((plugin, answered)) = result {
         plugin_result(xml, plugin, answered);
@@ -109,24 +110,31 @@ fn ours<'x>(mut tag: Tag<'x>, flow: &Flow, close: Option<&FlowClose>) -> Tag<'x>
         Some(FlowEnding::Idle) => Some("idle"),
         Some(FlowEnding::Evicted) => Some("evicted"),
         Some(FlowEnding::Open) => Some("open"),
+        Some(FlowEnding::Continued) => Some("continued"),
         None => Some("interrupted"),
     };
+    let part = flow.part.as_ref();
+    let continues = part.map_or(0, |part| part.begins);
+    let continued = close.filter(|close| close.ending == FlowEnding::Continued).map(|close| close.size);
     let index_fault = flow.index.as_ref().and_then(|index| index.fault);
     tag.with_any("conflicting", unless_zero(flow.conflicting))
+        .with_any("continues", unless_zero(continues))
+        .with_any("continued", continued)
+        .with_any(BEFORE_ROTATION, unless_zero(part.map_or(0, |part| part.late)))
         .with_any("ending", ending)
         .with_any("index_truncated", index_fault.map(Fault::reason))
         .with_any("truncated", flow.fault.map(Fault::reason))
 }
 
 /// The places of the file that nothing came for, and what was cut off after its end.
-fn missing_runs(xml: &mut Xml, missing: &Missing) {
+fn missing_runs(xml: &mut Xml, begins: u64, missing: &Missing) {
     if missing.count == 0 {
         return;
     }
     xml.tag("missing_runs").with("count", missing.count).start();
     for MissingRun { offset, length, cut } in &missing.first {
         xml.tag("byte_run")
-            .with("file_offset", offset)
+            .with("file_offset", offset.saturating_sub(begins))
             .with("len", length)
             .with_any("cut", unless_zero(*cut))
             .empty();

@@ -15,14 +15,14 @@ use proto::flow::Totals;
 use proto::plan::Plugin;
 
 use crate::held::Ended;
-use crate::name::prefix;
+use crate::name;
 use crate::runner::Answered;
 use crate::sums::Sums;
 pub use fileobject::fileobject;
 pub use head::head;
 pub use networks::Networks;
 use sink::Sink;
-pub use summary::Run;
+pub use summary::{Run, Span};
 pub use xml::Xml;
 
 /// Text that a full batch may leave in memory, in bytes.
@@ -43,18 +43,12 @@ impl Report {
     /// Begins the report in `file`. `appending`: the descriptor writes at its end only.
     pub fn begin(file: OwnedFd, appending: bool, head: Vec<u8>, output: &[u8]) -> Result<Self, Errno> {
         let sink = Sink::begin(file, appending, head, &summary::tail())?;
-        let prefix = String::from_utf8_lossy(&prefix(output)).into_owned();
-        Ok(Self { sink, xml: Xml::default(), prefix, plugin: None })
+        Ok(Self { sink, xml: Xml::default(), prefix: prefix(output), plugin: None })
     }
 
     /// Puts what this plugin answers with the flows.
     pub fn with_results_of(self, plugin: Option<Plugin>) -> Self {
         Self { plugin, ..self }
-    }
-
-    /// What goes before the names of files.
-    pub fn prefix(&self) -> &str {
-        &self.prefix
     }
 
     /// Adds a flow that ended, with what the plugin answered.
@@ -95,4 +89,9 @@ impl Report {
     ) -> Result<(), Errno> {
         self.sink.finish(|lacking| summary::summary(totals, sums, run, interrupted, lacking))
     }
+}
+
+/// What goes before the names of files.
+pub fn prefix(output: &[u8]) -> String {
+    String::from_utf8_lossy(&name::prefix(output)).into_owned()
 }

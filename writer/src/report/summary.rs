@@ -9,10 +9,12 @@ use nix::sys::time::TimeValLike;
 use proto::control::RoleState;
 use proto::flow::{Count, HoleTotals, Totals};
 use proto::frame::SavefileDrops;
+use proto::time::Timestamp;
 
 use super::networks::Networks;
 use super::xml::Xml;
 use crate::sums::{Books, Sums};
+use crate::time::iso8601;
 
 /// What is known of the run beside what was counted.
 pub struct Run {
@@ -24,6 +26,16 @@ pub struct Run {
     pub open_files_at_end: usize,
     /// Wireless networks, if they are asked for.
     pub networks: Option<Networks>,
+    /// The time that the report is about, if that is not the whole run.
+    pub period: Option<Span>,
+}
+
+/// The time of one of several directories.
+pub struct Span {
+    /// When it begins.
+    pub start: Timestamp,
+    /// The directory that follows.
+    pub next: Option<String>,
 }
 
 /// What stands at the end of the file while the run goes on.
@@ -59,6 +71,9 @@ pub fn summary(
     xml.element("total_flows", totals.flows);
     xml.element("flow_map_size", totals.open_flows_at_end);
     xml.element("total_packets", sums.packets);
+    if let Some(Span { start, next }) = &run.period {
+        xml.tag("rotation").with("start", iso8601(*start)).with_any("next", next.as_deref()).empty();
+    }
     rusage(&mut xml, run.begun);
     conservation(&mut xml, totals, sums);
     let holes = totals.holes;

@@ -79,9 +79,10 @@ fn open(flow: &mut Flow) -> Result<&mut Body, Breach> {
     flow.bodies.as_mut().and_then(|bodies| bodies.open.as_mut()).ok_or(NO_BODY)
 }
 
-/// Where so many more bytes of the open body begin.
+/// Where in its file so many more bytes of the open body begin.
 fn room(flow: &mut Flow, length: u64) -> Result<u64, Breach> {
     let begin = open(flow)?.length;
     let end = begin.checked_add(length).filter(|end| i64::try_from(*end).is_ok());
-    end.map(|_| begin).ok_or(Breach::Forbidden("body longer than any file"))
+    let place = begin.saturating_sub(open(flow)?.begins);
+    end.map(|_| place).ok_or(Breach::Forbidden("body longer than any file"))
 }

@@ -4,7 +4,7 @@ use proto::Breach;
 use proto::body::BodyEnding;
 use proto::flow::{EmptyFlow, FlowClose, FlowEnding, FlowId};
 
-use super::Session;
+use super::{NOT_WANTED, Session};
 use crate::batch::Pending;
 use crate::held::Ended;
 use crate::open_files::{FileId, Kind};
@@ -14,7 +14,12 @@ impl Session<'_> {
         if i64::try_from(close.size).is_err() {
             return Err(Breach::Forbidden("flow longer than any file"));
         }
-        if self.table.get(close.flow)?.bodies.as_ref().is_some_and(|bodies| bodies.open.is_some()) {
+        let continued = close.ending == FlowEnding::Continued;
+        if continued && !self.has_periods() {
+            return Err(NOT_WANTED);
+        }
+        let bodies = self.table.get(close.flow)?.bodies.as_ref();
+        if !continued && bodies.is_some_and(|bodies| bodies.open.is_some()) {
             return Err(Breach::Forbidden("the end of a flow, with a body open"));
         }
         let range = pending.take(FileId { flow: close.flow, kind: Kind::Flow });
@@ -23,7 +28,11 @@ impl Session<'_> {
         if close.ending == FlowEnding::Open {
             self.open_files_at_end.get_or_insert(self.store.open_files());
         }
-        let mut flow = self.table.close(close.flow)?;
+        let mut flow = if continued {
+            self.divide(close.flow, close.size, pending)?
+        } else {
+            self.table.close(close.flow)?
+        };
         let last = self.store.last(&mut flow, close.size, range);
         self.store.closer.add(Ended { flow, close: Some(close), digests: Vec::new() }, last);
         if self.runner.is_some() {

@@ -56,9 +56,14 @@ impl Session<'_> {
 
     /// The same at the end, when every answer that is due is waited for.
     pub(super) fn conclude_with_runner(&mut self) -> Result<(), Error> {
+        self.release_held();
+        self.settle_with_runner()
+    }
+
+    /// Puts all flows that have ended into the report, with every answer that is due.
+    pub(super) fn release_held(&mut self) {
         if let (Some(report), Some(runner)) = (&mut self.report, &mut self.runner) {
             self.held.release_all(report, runner);
         }
-        self.settle_with_runner()
     }
 }

@@ -28,6 +28,15 @@ impl Store {
     /// So many bytes of the open body came; false if they cannot be stored. Makes its file for the first.
     pub fn admit_body(&mut self, flow: &mut Flow, length: u64) -> bool {
         self.sums.bodies.receive(length);
+        // What was held back for its turn may be of a part of the flow that lies in another directory.
+        if flow.part.is_some()
+            && flow.name.is_none()
+            && flow.fault.is_none()
+            && length > 0
+            && let Err(errno) = self.create(flow)
+        {
+            self.fail(flow, errno);
+        }
         let admitted = self.change_body(flow, |store, flow, body| {
             let result = store.body_file(flow, body).map(drop);
             body.length = body.length.saturating_add(length);
@@ -57,14 +66,25 @@ impl Store {
     /// Gives the open body's file its length, the times of its flow, and closes it. Gives its name, if there
     /// is a file.
     pub fn close_body(&mut self, flow: &mut Flow, ending: BodyEnding) -> Option<String> {
+        self.end_body(flow, |body| body.ending = ending)
+    }
+
+    /// The same for a body that goes on in another directory; gives what is left of it too.
+    pub fn divide_body(&mut self, flow: &mut Flow) -> (Option<String>, Option<Body>) {
+        let open = flow.bodies.as_ref().and_then(|bodies| bodies.open.as_ref());
+        let Some(next) = open.map(Body::next_part) else { return (None, None) };
+        (self.end_body(flow, |body| body.continued = true), Some(next))
+    }
+
+    fn end_body(&mut self, flow: &mut Flow, note: impl FnOnce(&mut Body)) -> Option<String> {
         let start = flow.open.start;
         // A fault is noted in the body.
         let _ = self.change_body(flow, |store, flow, body| {
-            body.ending = ending;
-            if body.length == 0 {
+            note(body);
+            let length = body.length.saturating_sub(body.begins);
+            if length == 0 {
                 return Ok(());
             }
-            let length = body.length;
             let file = store.body_file(flow, body)?;
             if length > body.file_length {
                 extend(file, length)?;
@@ -137,7 +157,7 @@ impl Store {
                 Ok(file) => {
                     body.counter = Some(counter);
                     self.sums.body_files = self.sums.body_files.saturating_add(1);
-                    let alone = u64::from(name.contains('/'));
+                    let alone = self.is_alone(&name);
                     self.sums.side_by_side = self.sums.side_by_side.saturating_add(1).saturating_sub(alone);
                     return Ok(file);
                 }

@@ -37,8 +37,9 @@ impl Store {
     pub fn arrival(&mut self, flow: &mut Flow, arrival: &Arrival, pending: &mut Pending<'_>) {
         if flow.index.as_ref().is_some_and(|index| index.fault.is_none()) {
             let id = FileId { flow: flow.open.flow, kind: Kind::Index };
+            let begins = flow.begins();
             let growth = pending.growth(id);
-            index::line(arrival, self.max_bytes, &mut growth.bytes);
+            index::line(arrival, begins, self.max_bytes, &mut growth.bytes);
             self.settle(flow, id, pending);
         }
     }

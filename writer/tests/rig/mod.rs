@@ -74,6 +74,7 @@ pub fn plan() -> WriterPlan {
         dump: false,
         networks: false,
         notify: None,
+        rotates: false,
     }
 }
 
@@ -263,8 +264,12 @@ impl Rig {
         panic!("no {text} in the report");
     }
 
+    /// The report; where there are several, that of the newest directory.
     pub fn report(&self) -> String {
-        fs::read_to_string(self.directory.join("report.xml")).unwrap_or_default()
+        let directories = fs::read_dir(&self.directory).unwrap().map(|entry| entry.unwrap().path());
+        let newest = directories.filter(|path| path.join("report.xml").exists()).max();
+        let place = newest.unwrap_or_else(|| self.directory.clone());
+        fs::read_to_string(place.join("report.xml")).unwrap_or_default()
     }
 
     pub fn read(&self, name: &str) -> Vec<u8> {

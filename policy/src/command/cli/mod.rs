@@ -10,6 +10,7 @@ pub mod naming;
 mod number;
 pub mod options;
 mod programs;
+mod rotation;
 pub mod scanner;
 pub mod set;
 
@@ -88,7 +89,6 @@ fn settings(matches: &ArgMatches, command_line: String) -> Result<Settings, Erro
     let http = (scanners.runs(Scanner::Http) && streams).then(|| http(matches, &set, console.is_some()));
     let charts = charts(&scanners, &set, console.is_some());
     let report = matches.get_one::<PathBuf>("report").cloned();
-    let debug = if matches.get_flag("verbose") { 10 } else { number(matches, "debug").unwrap_or_default() };
     let max_skip: u64 = number(matches, "max-skip").unwrap_or_default();
     let store = naming.store && console.is_none() && !packets;
     // On the console nothing is made that was not asked for.
@@ -123,7 +123,7 @@ fn settings(matches: &ArgMatches, command_line: String) -> Result<Settings, Erro
         user,
         chroot,
         remarks: if matches.contains_id("all-deprecated") { vec![DEPRECATED] } else { Vec::new() },
-        debug,
+        debug: if matches.get_flag("verbose") { 10 } else { number(matches, "debug").unwrap_or_default() },
         quiet: matches.get_flag("quiet"),
         sandbox: sandbox(matches),
         sandbox_report: matches.get_flag("sandbox-report"),
@@ -131,6 +131,7 @@ fn settings(matches: &ArgMatches, command_line: String) -> Result<Settings, Erro
         command_line,
         charts,
         networks: networks(&scanners, &set),
+        rotation: rotation::read(matches)?,
         name: set.name,
     })
 }

@@ -93,6 +93,10 @@ fn output() -> Vec<Arg> {
         flag("index", 'I').help("Write beside each flow file FLOW.findx: when each byte range came"),
         flag("packets", 'K').help("Keep the packets of each flow, as FLOW.pcap, in place of its payload"),
         path("write", 'w', "FILE").help("Write packets that were not processed to this savefile"),
+        long("rotate", "TIME|SIZE").action(ArgAction::Append).help(
+            "Begin a new subdirectory, with a report of its own, after so much time (s, m, h, d) or so many \
+             bytes (K, M, G, T), and at SIGUSR2; once for each kind",
+        ),
     ]
 }
 
@@ -171,6 +175,11 @@ fn flag(name: &'static str, letter: char) -> Arg {
 
 fn valued(name: &'static str, letter: char, value: &'static str) -> Arg {
     Arg::new(name).short(letter).long(name).value_name(value)
+}
+
+/// An option that the original does not have, and that takes none of its letters.
+fn long(name: &'static str, value: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name(value)
 }
 
 /// A file of any name; clap's own parser, so that completion knows it for one.

@@ -1,0 +1,78 @@
+//! `--rotate` and what belongs to it: times and sizes with a letter behind them.
+
+use clap::ArgMatches;
+
+use super::super::error::Error;
+use super::super::settings::Rotation;
+use super::{console, in_order, usage};
+
+/// Letters of times, and how many seconds each is.
+const TIMES: [(char, u64); 4] = [('s', 1), ('m', 60), ('h', 3600), ('d', 86_400)];
+/// Letters of sizes, and how many bytes each is.
+const SIZES: [(char, u64); 4] = [('K', 1 << 10), ('M', 1 << 20), ('G', 1 << 30), ('T', 1 << 40)];
+
+/// Reads `--rotate`.
+pub fn read(matches: &ArgMatches) -> Result<Option<Rotation>, Error> {
+    let mut rotation: Option<Rotation> = None;
+    for (_, value) in in_order(matches, &["rotate"]) {
+        let Rotation { every, size } = rotation.get_or_insert_default();
+        match (time(value), self::size(value)) {
+            (Some(seconds), _) if every.is_none() => *every = Some(seconds),
+            (None, Some(bytes)) if size.is_none() => *size = Some(bytes),
+            (None, None) => {
+                return Err(refused("rotate", value, "neither a time such as 1h nor a size such as 10G"));
+            }
+            (Some(_), _) | (None, Some(_)) => {
+                return Err(refused("rotate", value, "one of its kind was given before"));
+            }
+        }
+    }
+    if rotation.is_some() && console(matches).is_some() && !matches.get_flag("packets") {
+        return Err(usage("tcpflow: --rotate: with -c or -C there are no directories to rotate"));
+    }
+    Ok(rotation)
+}
+
+/// A time in seconds, which 32 bits hold.
+fn time(value: &str) -> Option<u32> {
+    with_letter(value, &TIMES)?.try_into().ok()
+}
+
+/// A size in bytes, which a file may have.
+fn size(value: &str) -> Option<u64> {
+    with_letter(value, &SIZES).filter(|bytes| i64::try_from(*bytes).is_ok())
+}
+
+/// A number above 0 and what its letter stands for, multiplied.
+fn with_letter(value: &str, letters: &[(char, u64)]) -> Option<u64> {
+    let (number, unit) =
+        letters.iter().find_map(|(letter, unit)| Some((value.strip_suffix(*letter)?, unit)))?;
+    let number = number.bytes().all(|byte| byte.is_ascii_digit()).then_some(number)?;
+    number.parse::<u64>().ok().filter(|number| *number > 0)?.checked_mul(*unit)
+}
+
+fn refused(option: &str, value: &str, why: &str) -> Error {
+    usage(&format!("tcpflow: --{option}: '{value}': {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_letter_is_part_of_every_value() {
+        assert_eq!(
+            (time("90s"), time("1m"), time("2h"), time("30d")),
+            (Some(90), Some(60), Some(7200), Some(2_592_000))
+        );
+        assert_eq!((size("4K"), size("1M"), size("10G")), (Some(4096), Some(1 << 20), Some(10 << 30)));
+        for value in
+            ["", "h", "0h", "1", "1.5h", "-1h", "+1h", "1hh", " 1h", "1H", "49711d", "99999999999999999999s"]
+        {
+            assert_eq!(time(value), None, "{value:?}");
+        }
+        for value in ["G", "0G", "1g", "10GB", "8388608T", "99999999T"] {
+            assert_eq!(size(value), None, "{value:?}");
+        }
+    }
+}
