@@ -21,22 +21,32 @@ use crate::contents::{self, extend, set_times};
 use crate::digest::{Digests, Named};
 use crate::flow::Fault;
 use crate::held::Ended;
+use crate::naming::Naming;
 use crate::report::{Xml, fileobject};
 
 /// Files in one job: their descriptors are beyond those that `-f` allows.
 const MAX_FILES: usize = 64;
 /// Flows in one job, most of which may have no file.
 const MAX_FLOWS: usize = 1024;
+/// Bytes for which a job is given though more flows would have room in it.
+const WORTH_IT: usize = 256 * 1024;
 /// Jobs that the thread may have at once.
 const MAX_JOBS: usize = 3;
 /// The thread's stack, in bytes: it only calls the kernel, and digests.
 const STACK: usize = 256 * 1024;
 
+/// Where a flow's last bytes go.
+#[derive(Debug)]
+pub enum Place {
+    /// Into this file, which is closed then.
+    Open(OwnedFd),
+    /// Into a file that is yet to be made by the flow's name.
+    New(Arc<Naming>),
+}
+
 /// What is left to do to one file.
 #[derive(Debug)]
 pub struct Last {
-    /// The file, to be closed.
-    pub file: OwnedFd,
     /// Which of the job's bytes are to be written, and where in the file.
     pub bytes: (Range<usize>, u64),
     /// The file's length before that.
@@ -61,7 +71,7 @@ struct Outcome {
 }
 
 impl Last {
-    fn run(mut self, bytes: &[u8]) -> Outcome {
+    fn run(mut self, file: &OwnedFd, bytes: &[u8]) -> Outcome {
         let (range, offset) = self.bytes;
         let written = match bytes.get(range).filter(|bytes| !bytes.is_empty()) {
             None => Ok(()),
@@ -69,7 +79,7 @@ impl Last {
                 if let Some((digests, _)) = &mut self.digests {
                     digests.write(offset, &[IoSlice::new(bytes)]);
                 }
-                let written = contents::write_at(&self.file, bytes, offset);
+                let written = contents::write_at(file, bytes, offset);
                 if written.is_ok() {
                     self.length = self.length.max(offset.saturating_add(contents::length(bytes.len())));
                 }
@@ -78,7 +88,7 @@ impl Last {
         };
         let extended = match self.at_least.filter(|length| written.is_ok() && *length > self.length) {
             None => Ok(()),
-            Some(length) => extend(&self.file, length).inspect(|()| self.length = length),
+            Some(length) => extend(file, length).inspect(|()| self.length = length),
         };
         let sound = written.and(extended);
         // Reading a file changes its access time, so digests come first.
@@ -88,10 +98,10 @@ impl Last {
                 if sound.is_err() {
                     digests.disturb();
                 }
-                digests.finish(&self.file, self.length, whole && sound.is_ok())
+                digests.finish(file, self.length, whole && sound.is_ok())
             }
         };
-        let timed = self.times.map_or(Ok(()), |start| set_times(&self.file, start));
+        let timed = self.times.map_or(Ok(()), |start| set_times(file, start));
         Outcome { written, fault: sound.and(timed).err(), length: self.length, digests }
     }
 }
@@ -107,13 +117,37 @@ pub struct Closing {
     pub fault: Option<Errno>,
     /// Why it has no digests.
     pub no_digests: Option<Errno>,
-    file: Option<Box<Last>>,
+    /// Whether its file was made only now.
+    pub made_file: bool,
+    last: Option<(Place, Last)>,
 }
 
 impl Closing {
+    fn new(ended: Ended, last: Option<(Place, Last)>) -> Self {
+        let left = last.as_ref().map_or(0, |(_, last)| contents::length(last.bytes.0.len()));
+        Self { ended, left: (left, Ok(())), fault: None, no_digests: None, made_file: false, last }
+    }
+
+    /// Whether its file is yet to be made, because too many are open.
+    fn waits_for_room(&self) -> bool {
+        self.last.is_some()
+    }
+
+    /// Does what is left to do. If there is no room for its file, that is what still is.
     fn run(&mut self, bytes: &[u8]) {
-        let Some(last) = self.file.take() else { return };
-        let outcome = last.run(bytes);
+        let Some((place, last)) = self.last.take() else { return };
+        let file = match place {
+            Place::Open(file) => file,
+            Place::New(naming) => match self.make_file(&naming) {
+                Ok(file) => file,
+                Err(Errno::EMFILE | Errno::ENFILE) => {
+                    self.last = Some((Place::New(naming), last));
+                    return;
+                }
+                Err(errno) => return self.give_up(errno),
+            },
+        };
+        let outcome = last.run(&file, bytes);
         let flow = &mut self.ended.flow;
         flow.file_length = outcome.length;
         self.left.1 = outcome.written;
@@ -125,6 +159,19 @@ impl Closing {
             Ok(digests) => self.ended.digests = digests,
             Err(errno) => self.no_digests = Some(errno),
         }
+    }
+
+    fn make_file(&mut self, naming: &Naming) -> Result<OwnedFd, Errno> {
+        let flow = &mut self.ended.flow;
+        let file = naming.create(&flow.open, flow.name.as_mut().ok_or(Errno::ENOENT)?)?;
+        (flow.is_made, self.made_file) = (true, true);
+        Ok(file)
+    }
+
+    /// Does without a file.
+    fn give_up(&mut self, errno: Errno) {
+        (self.last, self.left.1, self.fault) = (None, Err(errno), Some(errno));
+        (self.ended.flow.name, self.ended.flow.fault) = (None, Some(Fault(errno)));
     }
 }
 
@@ -142,8 +189,8 @@ pub struct Job {
     bytes: Vec<u8>,
     flows: Vec<Item>,
     /// Those whose files are closed.
-    closed: Vec<Closing>,
-    /// How many of them have a file.
+    closed: VecDeque<Box<Closing>>,
+    /// How many of them have a file open.
     files: usize,
     /// What goes before the names of files, where entries are wanted.
     prefix: Option<Arc<str>>,
@@ -161,17 +208,29 @@ impl Job {
             match item {
                 Item::Closing(mut closing) => {
                     closing.run(&self.bytes);
-                    enter(&closing.ended);
-                    self.closed.push(*closing);
+                    if !closing.waits_for_room() {
+                        enter(&closing.ended);
+                    }
+                    self.closed.push_back(closing);
                 }
                 Item::Empty(flow) => enter(&Ended::empty(&flow)),
             }
         }
     }
 
-    /// The flows whose files are closed, the one that ended first first; the empty ones are not among them.
-    pub fn flows(&mut self) -> impl Iterator<Item = Closing> {
-        self.closed.drain(..)
+    /// The next flow whose file is closed, the one that ended first first; the empty ones are not among them. If there
+    /// was no room for its file, `make_room` is to make some, as often as it can.
+    pub fn next_closed(&mut self, mut make_room: impl FnMut() -> bool) -> Option<(Closing, bool)> {
+        let mut closing = self.closed.pop_front()?;
+        let waited = closing.waits_for_room();
+        while closing.waits_for_room() {
+            if make_room() {
+                closing.run(&self.bytes);
+            } else {
+                closing.give_up(Errno::EMFILE);
+            }
+        }
+        Some((*closing, waited))
     }
 
     /// Their entries, where those are wanted.
@@ -233,13 +292,16 @@ impl Closer {
         &mut self.next.bytes
     }
 
+    /// Whether it makes files too, of flows that have none when they end.
+    pub fn makes_files(&self) -> bool {
+        self.thread.is_some()
+    }
+
     /// Adds a flow, with what is left to do to its file.
-    pub fn add(&mut self, ended: Ended, last: Option<Last>) {
-        self.next.files = self.next.files.saturating_add(usize::from(last.is_some()));
-        let left = last.as_ref().map_or(0, |last| contents::length(last.bytes.0.len()));
-        let file = last.map(Box::new);
-        let closing = Closing { ended, left: (left, Ok(())), fault: None, no_digests: None, file };
-        self.add_item(Item::Closing(Box::new(closing)));
+    pub fn add(&mut self, ended: Ended, last: Option<(Place, Last)>) {
+        let is_open = matches!(last, Some((Place::Open(_), _)));
+        self.next.files = self.next.files.saturating_add(usize::from(is_open));
+        self.add_item(Item::Closing(Box::new(Closing::new(ended, last))));
     }
 
     /// Adds a flow that has nothing to be closed.
@@ -256,6 +318,11 @@ impl Closer {
         if self.next.files >= MAX_FILES || self.next.flows.len() >= MAX_FLOWS {
             self.submit();
         }
+    }
+
+    /// Whether what was added is enough to be done together.
+    pub fn is_worth_it(&self) -> bool {
+        self.next.bytes.len() >= WORTH_IT
     }
 
     /// Has done what was added.
@@ -383,7 +450,6 @@ mod tests {
             let begin = closer.bytes().len();
             closer.bytes().resize(begin + usize::from(number), number);
             let last = Last {
-                file: file.into(),
                 bytes: (begin..begin + usize::from(number), 1),
                 length: 0,
                 at_least: Some(u64::from(number) + 2),
@@ -392,14 +458,14 @@ mod tests {
             };
             closer.add(
                 Ended { flow: Flow::new(open(number.into())), close: None, digests: Vec::new() },
-                Some(last),
+                Some((Place::Open(file.into()), last)),
             );
         }
         closer.submit();
         let mut closed = Vec::new();
         let mut entries = Vec::new();
         while let Some(mut job) = closer.closed(true) {
-            closed.extend(job.flows());
+            closed.extend(std::iter::from_fn(|| job.next_closed(|| false)).map(|(closing, _)| closing));
             job.entries(|text| entries.extend_from_slice(text));
             closer.use_again(job);
         }

@@ -15,22 +15,18 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// The counter to try first for what is named `base` with counter 0.
-    pub fn first_to_try(&self, base: &str) -> u64 {
-        self.next.get(base).copied().unwrap_or(0)
-    }
-
-    /// Notes that `counter` was the smallest free one, and is taken now.
-    pub fn taken(&mut self, base: &str, counter: u64) {
-        let next = counter.saturating_add(1);
-        if let Some(known) = self.next.get_mut(base) {
-            *known = next;
-            return;
+    /// The counter to try for what is named `base` with counter 0: the next one each time.
+    pub fn take(&mut self, base: &str) -> u64 {
+        if let Some(next) = self.next.get_mut(base) {
+            let counter = *next;
+            *next = counter.saturating_add(1);
+            return counter;
         }
         if self.next.len() >= REMEMBERED {
             self.next.clear();
         }
-        self.next.insert(base.into(), next);
+        self.next.insert(base.into(), 1);
+        0
     }
 }
 
@@ -41,17 +37,14 @@ mod tests {
     #[test]
     fn a_name_goes_on_where_it_was() {
         let mut counters = Counters::default();
-        assert_eq!(counters.first_to_try("a"), 0);
-        counters.taken("a", 4);
-        assert_eq!(counters.first_to_try("a"), 5);
-        assert_eq!(counters.first_to_try("b"), 0);
+        assert_eq!(["a", "a", "b", "a"].map(|name| counters.take(name)), [0, 1, 0, 2]);
     }
 
     #[test]
     fn memory_is_bounded() {
         let mut counters = Counters::default();
         for number in 0..=REMEMBERED {
-            counters.taken(&number.to_string(), 0);
+            assert_eq!(counters.take(&number.to_string()), 0);
         }
         assert!(counters.next.len() <= REMEMBERED);
     }

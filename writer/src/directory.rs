@@ -2,6 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
+use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag};
 use nix::sys::stat::{Mode, mkdirat};
@@ -18,6 +19,12 @@ impl Directory {
     /// Takes the directory that the manifest hands over.
     pub fn new(fd: OwnedFd) -> Self {
         Self { fd }
+    }
+
+    /// Whether there is nothing in it. It cannot be asked for once the process is confined.
+    pub fn is_empty(&self) -> Result<bool, Errno> {
+        let mut entries = Dir::openat(&self.fd, ".", OFlag::O_RDONLY | OFlag::O_DIRECTORY, Mode::empty())?;
+        Ok(entries.iter().flatten().all(|entry| [c".", c".."].contains(&entry.file_name())))
     }
 
     /// Whether the user that this process is now may make files in it.
@@ -119,6 +126,14 @@ mod tests {
         std::os::unix::fs::symlink(elsewhere.path(), place.path().join("l")).unwrap();
         assert!(directory.create_new("l/m/c").is_err());
         assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_directory_with_anything_in_it_is_not_empty() {
+        let (place, directory) = directory();
+        assert!(directory.is_empty().unwrap());
+        fs::write(place.path().join(".hidden"), "").unwrap();
+        assert!(!directory.is_empty().unwrap());
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub struct Flow {
     pub open: FlowOpen,
     /// The name of its file beneath the output directory, once there is one.
     pub name: Option<Box<str>>,
+    /// Whether that file is made; until then another may turn out to have the name.
+    pub is_made: bool,
     /// Length of its file, in bytes.
     pub file_length: u64,
     /// The offset after its last payload byte, whether it was kept or not.
@@ -54,6 +56,7 @@ impl Flow {
         Self {
             open,
             name: None,
+            is_made: false,
             file_length: 0,
             stream_length: 0,
             conflicts: 0,

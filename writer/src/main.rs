@@ -14,6 +14,7 @@ mod flow;
 mod held;
 mod index;
 mod name;
+mod naming;
 mod open_files;
 mod period;
 mod report;

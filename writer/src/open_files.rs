@@ -34,6 +34,8 @@ pub struct OpenFiles {
     limit: usize,
     /// How many of them are flow files.
     flow_files: usize,
+    /// How many more flow files would be open, had they not been put off.
+    put_off: usize,
 }
 
 #[derive(Debug)]
@@ -45,7 +47,14 @@ struct Entry {
 impl OpenFiles {
     /// At most `limit` files, and one at least.
     pub fn new(limit: usize) -> Self {
-        Self { files: HashMap::new(), by_use: BTreeMap::new(), clock: 0, limit: limit.max(1), flow_files: 0 }
+        Self {
+            files: HashMap::new(),
+            by_use: BTreeMap::new(),
+            clock: 0,
+            limit: limit.max(1),
+            flow_files: 0,
+            put_off: 0,
+        }
     }
 
     /// A file of a flow, if it is open; it becomes the one that was used last.
@@ -89,9 +98,19 @@ impl OpenFiles {
         Some(entry.file)
     }
 
-    /// How many flow files are open, which is what the report counts.
+    /// A flow file is not made before it has to be, but counts as open.
+    pub fn put_off(&mut self) {
+        self.put_off = self.put_off.saturating_add(1);
+    }
+
+    /// It has to be.
+    pub fn put_off_no_more(&mut self) {
+        self.put_off = self.put_off.saturating_sub(1);
+    }
+
+    /// How many flow files are open, or would be, which is what the report counts.
     pub fn flow_files(&self) -> usize {
-        self.flow_files
+        self.flow_files.saturating_add(self.put_off).min(self.limit)
     }
 }
 

@@ -41,7 +41,8 @@ pub struct Session<'a> {
     report: Option<Report>,
     held: Held,
     runner: Option<Runner>,
-    console: Option<Console>,
+    /// Large, and mostly not there.
+    console: Option<Box<Console>>,
     /// Where frames go that were not processed.
     unprocessed: Option<Unprocessed>,
     /// What packets that come were captured on.
@@ -96,7 +97,7 @@ impl<'a> Session<'a> {
 
     /// Prints on this console.
     pub fn with_console(self, console: Option<Console>) -> Self {
-        Self { console, ..self }
+        Self { console: console.map(Box::new), ..self }
     }
 
     /// Keeps frames that were not processed.

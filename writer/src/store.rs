@@ -5,6 +5,7 @@ mod growing;
 
 use std::ops::Range;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use nix::errno::Errno;
 use proto::control::Counts;
@@ -13,14 +14,13 @@ use proto::plan::{Digest, WriterPlan};
 use proto::template::Template;
 
 use crate::batch::Gathered;
-use crate::closing::{Closer, Closing, Last};
+use crate::closing::{Closer, Closing, Last, Place};
 use crate::contents;
-use crate::counter::Counters;
 use crate::digest::Digests;
 use crate::directory::Directory;
 use crate::flow::{Fault, Flow};
 use crate::index;
-use crate::name::render_in;
+use crate::naming::Naming;
 use crate::open_files::{FileId, Kind, OpenFiles};
 use crate::sums::{Failure, Sums};
 
@@ -30,11 +30,7 @@ pub const BEFORE_ROTATION: &str = "before_rotation";
 /// The flow files.
 #[derive(Debug)]
 pub struct Store {
-    directory: Directory,
-    template: Template,
-    /// What names of flow files begin with, beneath the output directory.
-    prefix: String,
-    counters: Counters,
+    naming: Arc<Naming>,
     files: OpenFiles,
     keep: bool,
     /// Whether flow files are of packets (`-K`).
@@ -57,10 +53,11 @@ impl Store {
     /// Flow files beneath `directory` as the plan wants them.
     pub fn new(directory: Directory, template: Template, plan: &WriterPlan) -> Self {
         Self {
-            directory,
-            template,
-            prefix: String::new(),
-            counters: Counters::default(),
+            naming: Arc::new(Naming::new(
+                directory,
+                template,
+                if plan.packets { growing::SAVEFILE } else { "" },
+            )),
             files: OpenFiles::new(usize::try_from(plan.max_open_files).unwrap_or(usize::MAX)),
             keep: plan.store,
             packets: plan.packets,
@@ -91,12 +88,12 @@ impl Store {
 
     /// The directory that files are made in.
     pub fn directory(&self) -> &Directory {
-        &self.directory
+        self.naming.directory()
     }
 
     /// Has files made in this directory from now on, whose name ends in a slash.
     pub fn enter(&mut self, directory: String) {
-        self.prefix = directory;
+        self.naming = Arc::new(self.naming.within(directory));
         self.sums.side_by_side = 0;
     }
 
@@ -113,12 +110,8 @@ impl Store {
         let kept = self.max_bytes.saturating_sub(span.offset).min(length).max(late);
         // A flow that only goes on, and not to the limit, needs no file more.
         let needs_file = kept > late || (length > late && flow.begins() == 0);
-        if flow.name.is_none()
-            && flow.fault.is_none()
-            && needs_file
-            && let Err(errno) = self.create(flow)
-        {
-            self.fail(flow, errno);
+        if flow.name.is_none() && flow.fault.is_none() && needs_file {
+            self.begin_file(flow);
         }
         if let Some(fault) = flow.fault {
             self.sums.payload.set_aside(fault.reason(), length.saturating_sub(late));
@@ -127,6 +120,20 @@ impl Store {
         self.sums.payload.set_aside("max_bytes", length.saturating_sub(kept));
         let place = |bytes| usize::try_from(bytes).unwrap_or(usize::MAX);
         place(late)..place(kept)
+    }
+
+    /// Names the file of a flow and makes it, unless that may wait for the flow's end, which for a short flow comes
+    /// in the same batch: then all is done at once, by whoever closes it. The names of indexes and bodies follow from
+    /// the flow's, and with these it does not wait.
+    fn begin_file(&mut self, flow: &mut Flow) {
+        let may_wait = self.closer.makes_files() && self.naming.are_certain();
+        if may_wait && !self.indexes && !self.bodies {
+            flow.name = Some(self.naming.name(&flow.open));
+            self.files.put_off();
+            self.note_open_files();
+        } else if let Err(errno) = self.create(flow) {
+            self.fail(flow, errno);
+        }
     }
 
     /// How many of so many bytes belong to a part of the flow that lies in a directory which is finished.
@@ -212,19 +219,8 @@ impl Store {
 
     /// What is left to do to the file of a flow that has ended, with the bytes of it that are not written yet.
     /// `size` is the length of the stream.
-    pub fn last(&mut self, flow: &mut Flow, size: u64, range: Option<Gathered<'_>>) -> Option<Last> {
-        flow.name.as_ref()?;
-        let digests = flow.digests.take();
-        let id = |kind| FileId { flow: flow.open.flow, kind };
-        let opened = self.file(flow).map(drop);
-        drop(self.files.remove(id(Kind::Index)));
-        let file = opened.and_then(|()| self.files.remove(id(Kind::Flow)).ok_or(Errno::EBADF));
-        if let Err(errno) = file {
-            self.fail(flow, errno);
-            if digests.is_some() {
-                self.sums.fail(Failure::Digest, flow.name.as_deref().unwrap_or_default(), Fault(errno));
-            }
-        }
+    pub fn last(&mut self, flow: &mut Flow, size: u64, range: Option<Gathered<'_>>) -> Option<(Place, Last)> {
+        let place = self.last_place(flow);
         let offset = range.as_ref().map_or(0, |range| range.offset);
         let bytes = self.closer.bytes();
         let begin = bytes.len();
@@ -235,18 +231,47 @@ impl Store {
             }
             (None, _) => {}
         }
+        let (place, digests) = place?;
         // The end may not have been captured; but what is missing at the limit is not written any more than
         // what came after it.
         let lacks_end = !self.packets && size <= self.max_bytes && flow.fault.is_none();
-        Some(Last {
-            file: file.ok()?,
+        let last = Last {
             bytes: (begin..self.closer.bytes().len(), offset),
             length: flow.file_length,
             at_least: lacks_end.then_some(size.saturating_sub(flow.begins())),
             digests: digests.map(|digests| (*digests, flow.fault.is_none())),
             // A file of packets has times of its own in it.
             times: (!self.packets).then_some(flow.open.start),
-        })
+        };
+        Some((place, last))
+    }
+
+    /// Where a flow's last bytes go, if there is a file or will be one, and the digests so far.
+    fn last_place(&mut self, flow: &mut Flow) -> Option<(Place, Option<Box<Digests>>)> {
+        flow.name.as_ref()?;
+        if !flow.is_made {
+            self.files.put_off_no_more();
+            return Some((Place::New(Arc::clone(&self.naming)), Digests::new(&self.digests)));
+        }
+        let digests = flow.digests.take();
+        let id = |kind| FileId { flow: flow.open.flow, kind };
+        let opened = self.file_of(flow, Kind::Flow).map(drop);
+        drop(self.files.remove(id(Kind::Index)));
+        match opened.and_then(|()| self.files.remove(id(Kind::Flow)).ok_or(Errno::EBADF)) {
+            Ok(file) => Some((Place::Open(file), digests)),
+            Err(errno) => {
+                self.fail(flow, errno);
+                if digests.is_some() {
+                    self.sums.fail(Failure::Digest, flow.name.as_deref().unwrap_or_default(), Fault(errno));
+                }
+                None
+            }
+        }
+    }
+
+    /// Closes a file that may be opened again, to make room for one that a flow needs at its end; false if none is open.
+    pub fn make_room(&mut self) -> bool {
+        self.files.evict()
     }
 
     /// Notes what came of that.
@@ -256,60 +281,61 @@ impl Store {
             Ok(()) => self.sums.payload.write(left),
             Err(errno) => self.sums.payload.set_aside(Fault(errno).reason(), left),
         }
-        let name = closing.ended.flow.name.as_deref().unwrap_or_default();
+        let name = closing.ended.flow.name.as_deref();
+        if let (true, Some(name)) = (closing.made_file, name) {
+            self.count_file(name);
+        }
         let failures = [(Failure::Flow, closing.fault), (Failure::Digest, closing.no_digests)];
         for (failure, fault) in failures {
             if let Some(errno) = fault {
-                self.sums.fail(failure, name, Fault(errno));
+                self.sums.fail(failure, name.unwrap_or("a flow"), Fault(errno));
             }
         }
     }
 
-    /// Creates the flow's file: its name is the one with the smallest counter that names nothing yet.
+    /// Creates the flow's file.
     fn create(&mut self, flow: &mut Flow) -> Result<(), Errno> {
-        let base = render_in(&self.prefix, &self.template, &flow.open, 0);
-        let mut counter = self.counters.first_to_try(&base);
-        loop {
-            let mut name = match counter {
-                0 => base.clone(),
-                counter => render_in(&self.prefix, &self.template, &flow.open, counter),
-            };
-            if self.packets {
-                name.push_str(growing::SAVEFILE);
-            }
+        let mut name = flow.name.take().unwrap_or_else(|| self.naming.name(&flow.open));
+        let file = loop {
             match self.create_new(&name) {
-                Ok(file) => {
-                    self.add(FileId { flow: flow.open.flow, kind: Kind::Flow }, file);
-                    self.counters.taken(&base, counter);
-                    self.sums.files = self.sums.files.saturating_add(1);
-                    let alone = self.is_alone(&name);
-                    self.sums.side_by_side = self.sums.side_by_side.saturating_add(1).saturating_sub(alone);
-                    flow.name = Some(name.into());
-                    flow.digests = Digests::new(&self.digests);
-                    self.create_index(flow);
-                    return Ok(());
-                }
-                Err(Errno::EEXIST) => counter = counter.saturating_add(1),
-                Err(errno) => return Err(errno),
+                Err(Errno::EEXIST) => name = self.naming.name(&flow.open),
+                result => break result?,
             }
-        }
+        };
+        self.add(FileId { flow: flow.open.flow, kind: Kind::Flow }, file);
+        self.count_file(&name);
+        flow.name = Some(name);
+        flow.is_made = true;
+        flow.digests = Digests::new(&self.digests);
+        self.create_index(flow);
+        Ok(())
     }
 
-    /// 1 for a file that does not lie in the directory that all are made in, but in one of its own.
-    fn is_alone(&self, name: &str) -> u64 {
-        u64::from(name.get(self.prefix.len()..).is_some_and(|name| name.contains('/')))
+    fn count_file(&mut self, name: &str) {
+        self.sums.files = self.sums.files.saturating_add(1);
+        self.count_neighbour(name);
+    }
+
+    /// Counts a file that lies in the directory with all others.
+    fn count_neighbour(&mut self, name: &str) {
+        let side_by_side = u64::from(!self.naming.is_alone(name));
+        self.sums.side_by_side = self.sums.side_by_side.saturating_add(side_by_side);
     }
 
     /// Creates a file that does not exist, and neither does the index that would belong to it.
     fn create_new(&mut self, name: &str) -> Result<OwnedFd, Errno> {
-        if self.indexes && self.directory.has(&index::name(name)) {
+        if self.indexes && self.directory().has(&index::name(name)) {
             return Err(Errno::EEXIST);
         }
         self.open(|directory| directory.create_new(name))
     }
 
-    /// The flow's file, opened again if it had to make room.
-    fn file(&mut self, flow: &Flow) -> Result<&OwnedFd, Errno> {
+    /// The flow's file: made, if it is not yet, and opened again if it had to make room.
+    fn file(&mut self, flow: &mut Flow) -> Result<&OwnedFd, Errno> {
+        if !flow.is_made {
+            self.files.put_off_no_more();
+            self.create(flow)?;
+        }
         self.file_of(flow, Kind::Flow)
     }
 
@@ -329,6 +355,10 @@ impl Store {
 
     fn add(&mut self, id: FileId, file: OwnedFd) {
         self.files.insert(id, file);
+        self.note_open_files();
+    }
+
+    fn note_open_files(&mut self) {
         self.sums.open_files = self.sums.open_files.max(self.files.flow_files());
     }
 
@@ -336,7 +366,7 @@ impl Store {
     fn open(&mut self, open: impl Fn(&Directory) -> Result<OwnedFd, Errno>) -> Result<OwnedFd, Errno> {
         self.files.make_room();
         loop {
-            match open(&self.directory) {
+            match open(self.naming.directory()) {
                 Err(Errno::EMFILE | Errno::ENFILE) if self.closer.make_room() || self.files.evict() => {}
                 result => return result,
             }

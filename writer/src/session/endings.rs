@@ -55,14 +55,20 @@ impl Session<'_> {
 
     /// Has files closed whose flows have ended. What is closed is over; all of it, if `all` is asked for.
     pub(super) fn settle_with_closer(&mut self, all: bool) {
-        self.store.closer.submit();
+        if all || self.store.closer.is_worth_it() {
+            self.store.closer.submit();
+        }
         while let Some(mut job) = self.store.closer.closed(all) {
-            for closing in job.flows() {
-                self.store.closed(&closing);
-                self.ended(closing.ended);
-            }
             if let Some(report) = &mut self.report {
                 job.entries(|text| report.entries(text));
+            }
+            while let Some((closing, waited)) = job.next_closed(|| self.store.make_room()) {
+                self.store.closed(&closing);
+                if let (true, Some(report)) = (waited && self.store.closer.makes_entries(), &mut self.report)
+                {
+                    report.flow(&closing.ended, None);
+                }
+                self.ended(closing.ended);
             }
             self.store.closer.use_again(job);
         }

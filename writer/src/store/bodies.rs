@@ -157,8 +157,7 @@ impl Store {
                 Ok(file) => {
                     body.counter = Some(counter);
                     self.sums.body_files = self.sums.body_files.saturating_add(1);
-                    let alone = self.is_alone(&name);
-                    self.sums.side_by_side = self.sums.side_by_side.saturating_add(1).saturating_sub(alone);
+                    self.count_neighbour(&name);
                     return Ok(file);
                 }
                 Err(Errno::EEXIST) => counter = counter.checked_add(1).ok_or(Errno::EEXIST)?,
