@@ -1,4 +1,5 @@
-//! How far the roles are: what each says, and the one line of it for who asks by SIGUSR1.
+//! How far the roles are: what each says, whether all have answered, and the one line of it for who asks by
+//! SIGUSR1.
 
 use proto::control::Counts;
 
@@ -77,10 +78,10 @@ impl Counters {
         asks
     }
 
-    /// The line for who waits, once every role has answered.
-    pub fn answer(&mut self) -> Option<String> {
+    /// Whether every role has answered the round that was waited for, which is then waited for no more.
+    pub fn are_answered(&mut self) -> bool {
         let answered = self.capture.rounds.min(self.reassembler.rounds).min(self.writer.rounds);
-        self.wanted.take_if(|wanted| answered >= *wanted).map(|_| self.line())
+        self.wanted.take_if(|wanted| answered >= *wanted).is_some()
     }
 
     /// What capture and reassembler have said last.
@@ -88,7 +89,8 @@ impl Counters {
         (self.capture.newest, self.reassembler.newest)
     }
 
-    fn line(&self) -> String {
+    /// The line for who asks by SIGUSR1.
+    pub fn line(&self) -> String {
         let Captured { bytes, frames, dropped, .. } = self.capture.newest;
         let Reassembled { segments, flows, open } = self.reassembler.newest;
         let Written { bytes: written, files } = self.writer.newest;
@@ -113,20 +115,21 @@ mod tests {
         for counts in [CAPTURE, REASSEMBLER, WRITER, CAPTURE] {
             counters.take(counts);
         }
-        assert_eq!(counters.answer(), None, "nobody asked");
+        assert!(!counters.are_answered(), "nobody asked");
         assert!(counters.want());
         assert!(!counters.want(), "asked already");
         // Of the round that was under way.
         counters.take(REASSEMBLER);
         counters.take(WRITER);
-        assert_eq!(counters.answer(), None);
+        assert!(!counters.are_answered());
         for counts in [CAPTURE, REASSEMBLER] {
             counters.take(counts);
-            assert_eq!(counters.answer(), None);
+            assert!(!counters.are_answered());
         }
         counters.take(WRITER);
         let line = "1 bytes read, 2 frames, 3 dropped, 4 segments, 5 flows, 6 open, 7 bytes written, 8 files";
-        assert_eq!(counters.answer().as_deref(), Some(line));
-        assert_eq!(counters.answer(), None, "once");
+        assert!(counters.are_answered());
+        assert_eq!(counters.line(), line);
+        assert!(!counters.are_answered(), "once");
     }
 }

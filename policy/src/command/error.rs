@@ -2,12 +2,22 @@
 
 use proto::Breach;
 
+use super::cli::options::USAGE;
+
 /// Why a run failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The command line cannot be understood; the text says it all, usage included.
+    /// The command line cannot be understood; why.
     #[error("{0}")]
     Usage(String),
+    /// A configuration file cannot be.
+    #[error("{place}: {why}")]
+    Configuration {
+        /// Its name, and the number of the line.
+        place: String,
+        /// Why not.
+        why: String,
+    },
     /// An option has a value that cannot be; tcpflow says so without its name before it.
     #[error("{0}")]
     Plain(String),
@@ -52,6 +62,9 @@ pub enum Error {
         /// What it said.
         breach: Breach,
     },
+    /// The interface that the run waited for is not there any more.
+    #[error("{0} went away")]
+    Gone(String),
     /// The user was told already, as it happened.
     #[error("")]
     AlreadyTold,
@@ -62,8 +75,11 @@ impl Error {
     pub fn line(&self, name: &str) -> Option<String> {
         match self {
             Self::AlreadyTold => None,
-            Self::Usage(text) | Self::Plain(text) => Some(text.clone()),
-            Self::Told(_)
+            Self::Plain(text) => Some(text.clone()),
+            Self::Usage(why) => Some(format!("tcpflow: {why}\nUsage: {USAGE}; more with -h")),
+            Self::Configuration { .. }
+            | Self::Gone(_)
+            | Self::Told(_)
             | Self::User(_)
             | Self::Descriptors(_)
             | Self::Output(_)
@@ -76,6 +92,20 @@ impl Error {
 
     /// The exit status.
     pub fn status(&self) -> u8 {
-        if matches!(self, Self::Usage(_)) { 2 } else { 1 }
+        match self {
+            Self::Usage(_) | Self::Configuration { .. } => 2,
+            // EX_TEMPFAIL of sysexits(3).
+            Self::Gone(_) => 75,
+            Self::Plain(_)
+            | Self::Told(_)
+            | Self::User(_)
+            | Self::Descriptors(_)
+            | Self::Output(_)
+            | Self::Signals(_)
+            | Self::Start { .. }
+            | Self::Unconfined { .. }
+            | Self::Breach { .. }
+            | Self::AlreadyTold => 1,
+        }
     }
 }

@@ -1,7 +1,9 @@
 //! The command: from a command line to confined processes, and to an exit status.
 
+mod arrival;
 mod attest;
 mod cli;
+mod config;
 mod counters;
 mod error;
 mod identity;
@@ -14,6 +16,7 @@ mod process;
 mod programs;
 mod progress;
 mod rotation;
+mod service;
 mod settings;
 mod signals;
 mod supervise;
@@ -26,6 +29,7 @@ use cli::Request;
 use error::Error;
 use identity::Identities;
 use proto::control::Level;
+use service::Service;
 use settings::Settings;
 use signals::{Caught, Signals};
 
@@ -35,7 +39,7 @@ const NAME: &str = "tcpflow";
 /// Runs tcpflow and gives its exit status: 0 if all went well, 1 if something failed, 2 for a command line
 /// that cannot be understood.
 pub fn run() -> ExitCode {
-    let (name, outcome) = match cli::parse(std::env::args_os()) {
+    let (name, outcome) = match cli::parse(std::env::args_os(), config::read) {
         Ok(Request::Run(settings)) => (settings.name.clone(), follow(&settings)),
         Ok(Request::ListInterfaces) => {
             let listed = interfaces::list().and_then(|text| tell::out(&text).map_err(Error::Output));
@@ -48,7 +52,7 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             if let Some(line) = error.line(&name) {
-                tell::line(&line);
+                tell::error(&line);
             }
             ExitCode::from(error.status())
         }
@@ -65,6 +69,10 @@ fn follow(settings: &Settings) -> Result<(), Error> {
     let inherited = programs::Descriptors::inherited(&settings.programs)?;
     let signals =
         Caught { end: Signals::that_end()?, ask: Signals::that_ask()?, rotate: Signals::that_rotate()? };
+    let mut service = Service::from_environment(settings);
+    if !arrival::wait(settings, &signals.end, &mut service)? {
+        return Ok(());
+    }
     let identities = Identities::of(settings)?;
     let places = output::prepare(settings, &identities)?;
     let _lock = output::lock(settings, &places)?;
@@ -77,7 +85,7 @@ fn follow(settings: &Settings) -> Result<(), Error> {
         roles.dismiss();
         return Err(error);
     }
-    supervise::until_the_end(roles, &signals, settings)
+    supervise::until_the_end(roles, &signals, settings, service)
 }
 
 /// Sees that every role is confined, gives up what is left of privilege, and gives the word to start.

@@ -51,7 +51,7 @@ fn capture(settings: &Settings, identities: &Identities) -> CapturePlan {
     // The ring of a live capture is mapped, so that its size counts.
     let (source, more) = match &settings.input {
         Input::Savefiles(_) => (Source::Savefiles, DECOMPRESSION),
-        Input::Live { interface, promiscuous, buffer_size, packet_buffer_timeout } => {
+        Input::Live { interface, promiscuous, buffer_size, packet_buffer_timeout, .. } => {
             let live = Live {
                 interface: interface.clone(),
                 promiscuous: *promiscuous,

@@ -17,6 +17,7 @@ use proto::plan::{Confinement, Limits, Notify, RunnerPlan, Told, Variable};
 
 use super::error::Error;
 use super::output::{Places, name_in_report};
+use super::service;
 use super::settings::{Programs, Settings};
 
 /// The most that the environment may take of a message, in bytes.
@@ -137,6 +138,7 @@ fn prefix(settings: &Settings) -> Vec<u8> {
 /// The environment of the user's programs: his own, or where they run as another user a clean one of that user.
 fn environment(settings: &Settings, places: &Places) -> Result<Vec<Variable>, Error> {
     let mut variables: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
+    variables.retain(|name, _| !service::VARIABLES.iter().any(|own| name == own));
     let another = places.writer.filter(|writer| writer.uid != getuid().as_raw());
     if let Some(writer) = another.or(places.writer.filter(|_| settings.user.is_some())) {
         variables.retain(|name, _| {

@@ -133,6 +133,15 @@ impl Programs {
     }
 }
 
+/// How long to wait for an interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// So long.
+    Seconds(u32),
+    /// Until it is there, or a signal ends the run.
+    Forever,
+}
+
 /// Where packets come from.
 #[derive(Debug, Clone)]
 pub enum Input {
@@ -142,6 +151,8 @@ pub enum Input {
     Live {
         /// Its name; none: the first that will do.
         interface: Option<String>,
+        /// `--wait-interface`: how long to wait until it is there.
+        wait: Option<Wait>,
         /// Not with `-p`.
         promiscuous: bool,
         /// `-S buffer_size`: the kernel's ring, in MiB.

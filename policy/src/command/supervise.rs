@@ -6,14 +6,16 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use proto::control::{Counts, FromRole};
+use proto::control::{Counts, FromRole, Level};
 
+use super::arrival;
 use super::counters::Counters;
 use super::error::Error;
 use super::launch::Roles;
 use super::process::{Heard, Process, reason};
 use super::progress::Progress;
 use super::rotation::Schedule;
+use super::service::Service;
 use super::settings::Settings;
 use super::signals::Caught;
 use super::tell;
@@ -45,7 +47,10 @@ struct Watch<'a> {
     stopped: bool,
     deadline: Option<Instant>,
     counters: Counters,
+    /// Whether the user waits for the answers that are asked for.
+    asked: bool,
     progress: Progress,
+    service: Service,
     /// When output goes on in another directory by the clock.
     schedule: Option<Schedule>,
 }
@@ -64,7 +69,12 @@ struct Announced {
 }
 
 /// Waits for the end of all roles.
-pub fn until_the_end(roles: Roles, signals: &Caught, settings: &Settings) -> Result<(), Error> {
+pub fn until_the_end(
+    roles: Roles,
+    signals: &Caught,
+    settings: &Settings,
+    service: Service,
+) -> Result<(), Error> {
     let fates = roles.processes.iter().map(|_| Fate::Running).collect();
     let closed = roles.processes.iter().map(|_| false).collect();
     let mut watch = Watch {
@@ -75,7 +85,9 @@ pub fn until_the_end(roles: Roles, signals: &Caught, settings: &Settings) -> Res
         stopped: false,
         deadline: None,
         counters: Counters::default(),
+        asked: false,
         progress: Progress::new(settings),
+        service,
         schedule: Schedule::of(settings),
     };
     while watch.closed.iter().any(|closed| !closed) {
@@ -83,7 +95,9 @@ pub fn until_the_end(roles: Roles, signals: &Caught, settings: &Settings) -> Res
         if announced.end && signals.end.came() {
             watch.stop_in_order()?;
         }
-        if announced.ask && signals.ask.came() && watch.counters.want() {
+        let user = announced.ask && signals.ask.came();
+        watch.asked |= user;
+        if (watch.service.asks() || user) && watch.counters.want() {
             watch.roles.count()?;
         }
         watch.rotate_if_due(announced.rotate && signals.rotate.came())?;
@@ -110,8 +124,9 @@ impl Watch<'_> {
         let signals = [end, ask, rotate].map(|signals| PollFd::new(signals.as_fd(), PollFlags::POLLIN));
         let mut fds = Vec::from(signals);
         fds.extend(open.iter().map(|(_, process)| PollFd::new(process.as_fd(), PollFlags::POLLIN)));
-        let end = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        let left = end.into_iter().chain(self.schedule.as_ref().map(Schedule::wait)).min();
+        let due = self.deadline.into_iter().chain(self.service.due()).min();
+        let due = due.map(|due| due.saturating_duration_since(Instant::now()));
+        let left = due.into_iter().chain(self.schedule.as_ref().map(Schedule::wait)).min();
         let timeout = left.map_or(PollTimeout::NONE, |left| {
             PollTimeout::try_from(left.saturating_add(Duration::from_millis(1))).unwrap_or(PollTimeout::ZERO)
         });
@@ -161,6 +176,7 @@ impl Watch<'_> {
             return Ok(());
         }
         self.stopped = true;
+        self.service.stops();
         self.roles.stop()
     }
 
@@ -199,8 +215,11 @@ impl Watch<'_> {
     /// A role has said how far it is.
     fn count(&mut self, counts: Counts) {
         self.counters.take(counts);
-        if let Some(line) = self.counters.answer() {
-            self.progress.aside(|| tell::always(&line, self.settings));
+        if self.counters.are_answered() {
+            if std::mem::take(&mut self.asked) {
+                self.progress.aside(|| tell::always(&self.counters.line(), self.settings));
+            }
+            self.service.passed(&self.counters, self.settings);
         }
         // Capture begins each round; what the others said in the last one is shown with it.
         if matches!(counts, Counts::Capture { .. }) {
@@ -232,6 +251,7 @@ impl Watch<'_> {
     /// Sees every process gone, tells what went wrong, and says whether all went well.
     fn conclude(mut self) -> Result<(), Error> {
         self.progress.end();
+        self.service.stops();
         let soon = Instant::now().checked_add(Duration::from_millis(100)).unwrap_or_else(Instant::now);
         let deadline = self.deadline.unwrap_or(soon).max(soon);
         let (mut killed, mut said, mut in_part) = (Vec::new(), Vec::new(), false);
@@ -259,8 +279,9 @@ impl Watch<'_> {
         }
         // Who was killed is the cause; what the others say of it comes after.
         for line in killed.iter().chain(&said) {
-            tell::always(line, self.settings);
+            tell::at(Level::Error, line, self.settings);
         }
-        if failed || in_part { Err(Error::AlreadyTold) } else { Ok(()) }
+        let departed = || arrival::departed(self.settings).filter(|_| !failed && !self.stopped);
+        if failed || in_part { Err(departed().unwrap_or(Error::AlreadyTold)) } else { Ok(()) }
     }
 }

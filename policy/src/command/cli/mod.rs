@@ -2,30 +2,33 @@
 //!
 //! Reading goes through three hands: `getopt` takes the shape off, clap reads values as `options` defines
 //! them, and what is here and in `naming`, `scanner` and `set` makes settings of them. Nothing here touches
-//! a file: a command line that cannot be is refused before anything is done.
+//! a file, not even one of `--config`, which the caller reads: a command line that cannot be is refused before
+//! anything is done.
 
+pub mod config;
 mod getopt;
 pub mod help;
 pub mod naming;
 mod number;
 pub mod options;
 mod programs;
+mod refusal;
 mod rotation;
 pub mod scanner;
 pub mod set;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ArgMatches;
-use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
 use proto::control::Savefile;
 use proto::plan::{ChartPlan, ConsoleFormat, ConsolePlan, HttpPlan, NetworkPlan, Order, SandboxMode};
 
 use super::error::Error;
-use super::settings::{Input, Settings};
+use super::settings::{Input, Settings, Wait};
 use naming::Naming;
+use refusal::{refusal, refuse_empty};
 use scanner::{Scanner, Scanners};
 use set::Set;
 
@@ -46,28 +49,48 @@ pub enum Request {
     Show(String),
 }
 
-/// Reads the command line.
-pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Request, Error> {
+/// Reads the command line, and before it what `read` finds in the configuration files that it names.
+pub fn parse(
+    arguments: impl Iterator<Item = OsString>,
+    read: impl Fn(&Path) -> Result<Vec<u8>, Error>,
+) -> Result<Request, Error> {
     let arguments: Vec<OsString> = arguments.collect();
-    let definition = options::definition();
-    let line = getopt::normalize(&definition, arguments.iter().skip(1).cloned())
-        .map_err(|why| usage(&format!("tcpflow: {why}")))?;
-    let program = std::iter::once(OsString::from("tcpflow"));
-    let matches = definition.try_get_matches_from(program.chain(line)).map_err(|e| usage(&refusal(&e)))?;
-    if matches.get_flag("version") {
-        return Ok(Request::Show(format!("TCPFLOW {}\n", env!("CARGO_PKG_VERSION"))));
+    let line =
+        getopt::normalize(&options::definition(), arguments.iter().skip(1).cloned()).map_err(Error::Usage)?;
+    let mut matches = matched(line.iter().cloned())?;
+    if let Some(answer) = answer(&matches) {
+        return Ok(answer);
     }
-    match (matches.get_flag("scanner-help"), matches.get_count("help")) {
-        (true, _) => return Ok(Request::Show(help::scanners())),
-        (false, 0) => {}
-        (false, 1) => return Ok(Request::Show(help::usage())),
-        (false, _) => return Ok(Request::Show(help::usage() + &help::more())),
-    }
-    if matches.get_flag("list-interfaces") {
-        return Ok(Request::ListInterfaces);
+    if let Some(files) = matches.get_many::<PathBuf>("config") {
+        let mut whole = Vec::new();
+        for path in files {
+            whole.extend(config::read(path, &read(path)?)?);
+        }
+        matches = matched(whole.into_iter().chain(line))?;
     }
     let line = arguments.iter().map(|a| a.to_string_lossy()).collect::<Vec<_>>().join(" ");
     settings(&matches, line).map(|settings| Request::Run(Box::new(settings)))
+}
+
+/// What clap makes of options in their one shape.
+fn matched(line: impl IntoIterator<Item = OsString>) -> Result<ArgMatches, Error> {
+    let program = std::iter::once(OsString::from("tcpflow"));
+    let matches = options::definition().try_get_matches_from(program.chain(line));
+    matches.map_err(|error| Error::Usage(refusal(&error)))
+}
+
+/// What is asked for that is no run.
+fn answer(matches: &ArgMatches) -> Option<Request> {
+    if matches.get_flag("version") {
+        return Some(Request::Show(format!("TCPFLOW {}\n", env!("CARGO_PKG_VERSION"))));
+    }
+    match (matches.get_flag("scanner-help"), matches.get_count("help")) {
+        (true, _) => return Some(Request::Show(help::scanners())),
+        (false, 0) => {}
+        (false, 1) => return Some(Request::Show(help::usage())),
+        (false, _) => return Some(Request::Show(help::usage() + &help::more())),
+    }
+    matches.get_flag("list-interfaces").then_some(Request::ListInterfaces)
 }
 
 fn settings(matches: &ArgMatches, command_line: String) -> Result<Settings, Error> {
@@ -95,7 +118,7 @@ fn settings(matches: &ArgMatches, command_line: String) -> Result<Settings, Erro
     let report_enabled = set.report_enabled && (console.is_none() || report.is_some());
     let programs = programs::read(&set, &scanners, store, report_enabled)?;
     Ok(Settings {
-        input: input(matches, &set),
+        input: input(matches, &set)?,
         filter: expression(matches),
         output: matches.get_one::<PathBuf>("output").cloned().unwrap_or_default(),
         report_enabled,
@@ -165,7 +188,7 @@ fn http(matches: &ArgMatches, set: &Set, console: bool) -> HttpPlan {
 }
 
 /// Savefiles, if any option or operand names one, else an interface.
-fn input(matches: &ArgMatches, set: &Set) -> Input {
+fn input(matches: &ArgMatches, set: &Set) -> Result<Input, Error> {
     let named = |id| matches.get_many::<OsString>(id).into_iter().flatten();
     let operands = matches.get_flag("files").then(|| named("operands")).into_iter().flatten();
     let savefile =
@@ -173,22 +196,28 @@ fn input(matches: &ArgMatches, set: &Set) -> Input {
     let mut files: Vec<Savefile> = named("read").chain(operands).map(|path| savefile(path, false)).collect();
     files.extend(named("finish").map(|path| savefile(path, true)));
     if !files.is_empty() {
-        return Input::Savefiles(files);
+        return Ok(Input::Savefiles(files));
     }
-    Input::Live {
-        interface: text(matches, "interface"),
+    let (interface, wait) = (text(matches, "interface"), matches.get_one::<Wait>("wait-interface").copied());
+    if wait.is_some() && interface.is_none() {
+        return Err(Error::Usage("--wait-interface: which? -i says so".into()));
+    }
+    Ok(Input::Live {
+        interface,
+        wait,
         promiscuous: !matches.get_flag("no-promiscuous"),
         buffer_size: set.buffer_size,
         packet_buffer_timeout: set.packet_buffer_timeout,
-    }
+    })
 }
 
+/// The filter expression: the operands, if they are not savefiles, else what `--filter` says.
 fn expression(matches: &ArgMatches) -> Option<String> {
-    if matches.get_flag("files") {
-        return None;
-    }
-    let words = matches.get_many::<OsString>("operands")?.map(|word| word.to_string_lossy());
-    Some(words.collect::<Vec<_>>().join(" "))
+    let operands = matches.get_many::<OsString>("operands").filter(|_| !matches.get_flag("files"));
+    let words = |operands: clap::parser::ValuesRef<'_, OsString>| {
+        operands.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+    };
+    operands.map(words).or_else(|| text(matches, "filter"))
 }
 
 fn console(matches: &ArgMatches) -> Option<ConsolePlan> {
@@ -251,46 +280,6 @@ fn in_order<'a>(matches: &'a ArgMatches, ids: &[&'static str]) -> Vec<(&'static 
     }
     found.sort_unstable_by_key(|(place, ..)| *place);
     found.into_iter().map(|(_, id, value)| (id, value)).collect()
-}
-
-/// Refuses names that are empty: no file, directory or semaphore has one, and tcpflow takes some of them for
-/// an option that is not there.
-fn refuse_empty(matches: &ArgMatches) -> Result<(), Error> {
-    for id in ["read", "finish", "interface", "output", "report", "write", "lock", "chroot"] {
-        let values = matches.get_raw(id).into_iter().flatten();
-        if values.into_iter().any(|value| value.is_empty()) {
-            let definition = options::definition();
-            let letter = definition.get_arguments().find(|arg| arg.get_id() == id);
-            let letter = letter.and_then(clap::Arg::get_short).unwrap_or_default();
-            return Err(Error::Told(format!("-{letter}: empty name")));
-        }
-    }
-    Ok(())
-}
-
-/// What clap found wrong with a value, by the option's name and without advice.
-fn refusal(error: &clap::Error) -> String {
-    let text = |kind| match error.get(kind) {
-        Some(ContextValue::String(text)) => Some(text.as_str()),
-        Some(_) | None => None,
-    };
-    let option = text(ContextKind::InvalidArg).unwrap_or_default().replace(['<', '>'], "");
-    let name = option.split([' ', '=']).next().and_then(|name| name.strip_prefix("--")).unwrap_or_default();
-    let definition = options::definition();
-    let letter = definition.get_arguments().find(|arg| arg.get_long() == Some(name));
-    let letter = letter.and_then(|arg| arg.get_short()).map(|c| format!("-{c}, ")).unwrap_or_default();
-    let value = text(ContextKind::InvalidValue).unwrap_or_default();
-    let why = match (std::error::Error::source(error), error.get(ContextKind::ValidValue)) {
-        (Some(why), _) => why.to_string(),
-        (None, Some(ContextValue::Strings(values))) => format!("not one of {}", values.join(", ")),
-        (None, _) => error.kind().to_string(),
-    };
-    format!("tcpflow: {letter}{option}: '{value}': {why}")
-}
-
-/// A message about the command line, and where to read on.
-fn usage(message: &str) -> Error {
-    Error::Usage(format!("{message}\nUsage: {}; more with -h", options::USAGE))
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use clap::ArgMatches;
 use proto::template::Template;
 
 use super::super::error::Error;
+use super::in_order;
 use super::options::TEMPLATE;
-use super::{in_order, usage};
 
 /// What `-T` and `-F` say together.
 pub struct Naming {
@@ -81,7 +81,7 @@ impl Naming {
                 let known = LETTERS
                     .iter()
                     .find(|known| known.letter == letter)
-                    .ok_or_else(|| usage(&format!("tcpflow: -F invalid format specification '{letter}'")))?;
+                    .ok_or_else(|| Error::Usage(format!("-F invalid format specification '{letter}'")))?;
                 (known.apply)(&mut naming);
             }
         }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::builder::{OsStringValueParser, TypedValueParser, ValueParser};
 use clap::{Arg, ArgAction, Command, value_parser};
 
+use super::super::settings::Wait;
 use super::number;
 
 /// How a command line looks.
@@ -56,11 +57,22 @@ fn input() -> Vec<Arg> {
             .long("list-interfaces")
             .action(ArgAction::SetTrue)
             .help("List the interfaces that can be captured on"),
+        Arg::new("wait-interface")
+            .long("wait-interface")
+            .value_name("SECONDS")
+            .value_parser(ValueParser::new(wait))
+            .help(
+                "Wait until the interface is there and up: so long at most, or forever; exit with 75 if it goes away",
+            ),
         flag("no-promiscuous", 'p').help("Do not put the interface into promiscuous mode"),
         valued("max-skip", 'm', "BYTES")
             .value_parser(number_in(0..=u64::MAX))
             .default_value("16777216")
             .help("How far ahead a segment may lie before it starts a new flow"),
+        Arg::new("filter")
+            .long("filter")
+            .value_name("EXPRESSION")
+            .help("Filter expression; one that is made of operands takes its place"),
         flag("no-purge", 'P').help("Keep closed flows in memory: accepted, and what is done anyway"),
         Arg::new("operands")
             .value_name("expression")
@@ -156,6 +168,13 @@ fn privileges() -> Vec<Arg> {
 
 fn others() -> Vec<Arg> {
     vec![
+        Arg::new("config")
+            .long("config")
+            .value_name("FILE")
+            .action(ArgAction::Append)
+            .value_parser(OsStringValueParser::new().map(PathBuf::from))
+            .value_hint(clap::ValueHint::FilePath)
+            .help("Read options from a file, as if they stood before all others; see tcpflow.conf(5)"),
         flag("quiet", 'q').help("No warnings, no progress"),
         valued("debug", 'd', "N")
             .value_parser(number_in(0..=u64::from(u32::MAX)))
@@ -194,6 +213,14 @@ fn path(name: &'static str, letter: char, value: &'static str) -> Arg {
 
 fn number_in(range: RangeInclusive<u64>) -> ValueParser {
     ValueParser::new(move |text: &str| number::within(text, &range))
+}
+
+/// A time to wait.
+fn wait(text: &str) -> Result<Wait, String> {
+    if text == "forever" {
+        return Ok(Wait::Forever);
+    }
+    number::within(text, &(0..=u32::MAX)).map(Wait::Seconds).map_err(|why| format!("{why}, or forever"))
 }
 
 /// The option that a letter stands for.

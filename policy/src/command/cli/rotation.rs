@@ -4,7 +4,7 @@ use clap::ArgMatches;
 
 use super::super::error::Error;
 use super::super::settings::Rotation;
-use super::{console, in_order, usage};
+use super::{console, in_order};
 
 /// Letters of times, and how many seconds each is.
 const TIMES: [(char, u64); 4] = [('s', 1), ('m', 60), ('h', 3600), ('d', 86_400)];
@@ -28,7 +28,7 @@ pub fn read(matches: &ArgMatches) -> Result<Option<Rotation>, Error> {
         }
     }
     if rotation.is_some() && console(matches).is_some() && !matches.get_flag("packets") {
-        return Err(usage("tcpflow: --rotate: with -c or -C there are no directories to rotate"));
+        return Err(Error::Usage("--rotate: with -c or -C there are no directories to rotate".into()));
     }
     Ok(rotation)
 }
@@ -52,7 +52,7 @@ fn with_letter(value: &str, letters: &[(char, u64)]) -> Option<u64> {
 }
 
 fn refused(option: &str, value: &str, why: &str) -> Error {
-    usage(&format!("tcpflow: --{option}: '{value}': {why}"))
+    Error::Usage(format!("--{option}: '{value}': {why}"))
 }
 
 #[cfg(test)]

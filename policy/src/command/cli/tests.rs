@@ -5,7 +5,11 @@ use proto::plan::{ConsoleFormat, Order};
 use super::*;
 
 fn parsed(line: &[&str]) -> Result<Request, Error> {
-    parse(std::iter::once("tcpflow").chain(line.iter().copied()).map(OsString::from))
+    parsed_with(line, |path| panic!("{}", path.display()))
+}
+
+fn parsed_with(line: &[&str], read: impl Fn(&Path) -> Result<Vec<u8>, Error>) -> Result<Request, Error> {
+    parse(std::iter::once("tcpflow").chain(line.iter().copied()).map(OsString::from), read)
 }
 
 fn run(line: &[&str]) -> Settings {
@@ -170,5 +174,63 @@ fn a_value_that_cannot_be_is_told_with_its_option() {
     assert!(status == 2 && words.contains("--sandbox MODE: 'x': not one of require"), "{words}");
     for letter in ["-r", "-R", "-i", "-o", "-X", "-w", "-L", "-z"] {
         assert_eq!(refused(&[letter, ""]), (1, format!("tcpflow: {letter}: empty name")));
+    }
+}
+
+#[test]
+fn a_configuration_stands_before_the_command_line() {
+    let files = |path: &Path| -> Result<Vec<u8>, Error> {
+        Ok(match path.to_str() {
+            Some("a") => b"max-bytes 1\ninterface eth1\nformat k\nset tcp_timeout=1\nfilter port 1".to_vec(),
+            Some("b") => b"max-bytes 2\nno-promiscuous\nformat m\nset tcp_timeout=2\nenable md5".to_vec(),
+            Some("empty") => Vec::new(),
+            other => panic!("{other:?}"),
+        })
+    };
+    let run = |line: &[&str]| match parsed_with(line, files) {
+        Ok(Request::Run(settings)) => *settings,
+        other => panic!("{line:?}: {other:?}"),
+    };
+    let settings = run(&["--config", "a", "--config=b"]);
+    assert_eq!((settings.max_bytes, settings.tcp_timeout), (Some(2), 2), "the last one counts");
+    assert_eq!(settings.filter.as_deref(), Some("port 1"));
+    assert!(settings.template.starts_with("%M000-%M999/%M%K/%K/"), "in order: {}", settings.template);
+    assert_eq!(settings.digests.len(), 1);
+    assert!(
+        matches!(settings.input, Input::Live { interface: Some(name), promiscuous: false, .. } if name == "eth1")
+    );
+    let settings = run(&["-b3", "-i", "eth2", "port", "2", "-S", "tcp_timeout=3", "--config", "a", "-FX"]);
+    assert_eq!((settings.max_bytes, settings.tcp_timeout), (Some(3), 3), "wherever it is named");
+    assert_eq!(settings.filter.as_deref(), Some("port 2"));
+    assert!(!settings.store);
+    assert!(matches!(settings.input, Input::Live { interface: Some(name), .. } if name == "eth2"));
+    let settings = run(&["--config", "empty", "-l", "x"]);
+    assert!(matches!(settings.input, Input::Savefiles(_)) && settings.filter.is_none());
+    let settings = run(&["--config", "a", "-l", "x"]);
+    assert!(matches!(settings.input, Input::Savefiles(_)));
+    assert_eq!(settings.filter.as_deref(), Some("port 1"), "operands that are files are no filter");
+    for line in [&["--config", "gone", "-V"][..], &["--config", "gone", "-h"]] {
+        assert!(matches!(parsed_with(line, files), Ok(Request::Show(_))), "{line:?}: no file is read");
+    }
+}
+
+#[test]
+fn an_interface_that_is_waited_for_has_a_name() {
+    let waits = |line: &[&str]| match run(line).input {
+        Input::Live { wait, .. } => wait,
+        Input::Savefiles(_) => None,
+    };
+    assert_eq!(waits(&["-i", "eth0"]), None);
+    assert_eq!(waits(&["-i", "eth0", "--wait-interface", "0"]), Some(Wait::Seconds(0)));
+    assert_eq!(waits(&["--wait-interface=forever", "-i", "eth0"]), Some(Wait::Forever));
+    for (line, words) in [
+        (&["--wait-interface", "1"][..], "tcpflow: --wait-interface: which? -i says so\nUsage: "),
+        (
+            &["--wait-interface", "ever", "-ilo"],
+            "'ever': not a whole number from 0 to 4294967295, or forever\n",
+        ),
+    ] {
+        let (status, text) = refused(line);
+        assert!(status == 2 && text.contains(words), "{text}");
     }
 }
