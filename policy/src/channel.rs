@@ -9,7 +9,7 @@ use proto::batch::{Incoming, Outgoing};
 use proto::limits::MAX_DATAGRAM;
 use proto::{Breach, Message};
 
-use crate::sys;
+use crate::{sandbox, sys};
 
 /// Why a channel failed.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +26,9 @@ pub enum Error {
     /// The peer broke the protocol.
     #[error("protocol breach: {0}")]
     Breach(#[from] Breach),
+    /// What was to be given up with the word to start could not be.
+    #[error(transparent)]
+    Sandbox(#[from] sandbox::Error),
 }
 
 /// The sending end of a data channel.

@@ -15,7 +15,7 @@ use proto::text::Text;
 
 use crate::channel::{Error, receive, send};
 use crate::manifest::CONTROL;
-use crate::sys;
+use crate::{sandbox, sys};
 
 /// A role's end of its control channel.
 #[derive(Debug)]
@@ -96,11 +96,14 @@ impl Control {
         }
     }
 
-    /// Says that this role is confined and waits until all are; gives what is in force in each.
+    /// Says that this role is confined and waits until all are; gives what is in force in each. Then it hides.
     pub fn ready(&self, layers: Vec<Layer>) -> Result<Vec<RoleState>, Error> {
         self.send(&FromRole::Ready(layers))?;
         match self.receive()? {
-            ToRole::Start(states) => Ok(states),
+            ToRole::Start(states) => {
+                sandbox::hide()?;
+                Ok(states)
+            }
             ToRole::Plan(_)
             | ToRole::Input(_)
             | ToRole::Confine

@@ -1,13 +1,15 @@
-//! The system's interfaces, by getifaddrs(3), which takes no privilege and no libpcap: a list of them for
-//! `--list-interfaces`, and whether one is there.
+//! The system's interfaces, which takes no privilege and no libpcap: a list of them for `--list-interfaces`, by
+//! getifaddrs(3), and whether one is there, by netdevice(7).
 //!
 //! What libpcap lists beside them (netfilter queues, USB buses) carries no streams to follow.
 
+use nix::errno::Errno;
 use nix::ifaddrs::{InterfaceAddress, getifaddrs};
 use nix::net::if_::InterfaceFlags;
 use nix::sys::socket::SockaddrStorage;
 
 use super::error::Error;
+use super::sys;
 
 /// What libpcap calls all of them together.
 const ANY: &str = "any\tall interfaces\n";
@@ -21,7 +23,8 @@ struct Interface {
 
 /// A line for each interface, in the kernel's order, with tabs between: name, state, addresses.
 pub fn list() -> Result<String, Error> {
-    entries().map(shown)
+    let entries = getifaddrs().map_err(|e| Error::Told(format!("cannot list interfaces: {}", e.desc())))?;
+    Ok(shown(entries))
 }
 
 /// Whether an interface is there and up; one that is all of them always is.
@@ -29,24 +32,19 @@ pub fn is_up(name: &str) -> Result<bool, Error> {
     if name == "any" {
         return Ok(true);
     }
-    let mut entries = entries()?;
-    Ok(entries.any(|entry| name == own_name(&entry) && entry.flags.contains(InterfaceFlags::IFF_UP)))
-}
-
-fn entries() -> Result<impl Iterator<Item = InterfaceAddress>, Error> {
-    getifaddrs().map_err(|e| Error::Told(format!("cannot list interfaces: {}", e.desc())))
-}
-
-/// An address may have a label of its own, which is the interface's name and something after it.
-fn own_name(entry: &InterfaceAddress) -> &str {
-    entry.interface_name.split(':').next().unwrap_or(&entry.interface_name)
+    match sys::interface_flags(name) {
+        Ok(flags) => Ok(flags.contains(InterfaceFlags::IFF_UP)),
+        Err(Errno::ENODEV) => Ok(false),
+        Err(e) => Err(Error::Told(format!("{name}: {}", e.desc()))),
+    }
 }
 
 fn shown(entries: impl Iterator<Item = InterfaceAddress>) -> String {
     let mut interfaces: Vec<Interface> = Vec::new();
-    for entry in entries {
-        let (name, flags) = (own_name(&entry).to_owned(), entry.flags);
-        let more = entry.address.as_ref().and_then(text);
+    for InterfaceAddress { interface_name, flags, address, .. } in entries {
+        // An address may have a label of its own, which is the interface's name and something after it.
+        let name = interface_name.split(':').next().unwrap_or(&interface_name).to_owned();
+        let more = address.as_ref().and_then(text);
         match interfaces.iter_mut().find(|interface| interface.name == name) {
             Some(interface) => interface.addresses.extend(more),
             None => interfaces.push(Interface { name, flags, addresses: more.into_iter().collect() }),

@@ -3,11 +3,15 @@
 
 use std::ffi::{CStr, OsStr};
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
 
+use nix::errno::Errno;
+use nix::net::if_::InterfaceFlags;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 use policy::manifest::IGNORED_SIGNALS;
 
 /// Marks every descriptor but the standard ones to be closed on exec, whoever opened them.
@@ -67,4 +71,24 @@ pub fn ignore_signals(command: &mut Command) {
     };
     // SAFETY: between fork and exec the closure makes async-signal-safe calls only and does not allocate.
     unsafe { command.pre_exec(ignore) };
+}
+
+/// What an interface is, netdevice(7): asked of a socket of any kind.
+pub fn interface_flags(name: &str) -> Result<InterfaceFlags, Errno> {
+    let socket = socket(AddressFamily::Unix, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
+    let mut ifr_name: [libc::c_char; libc::IFNAMSIZ] = [0; libc::IFNAMSIZ];
+    // A name that does not fit, with a NUL after it, is nobody's.
+    let (room, _) = ifr_name.split_at_mut(libc::IFNAMSIZ.saturating_sub(1));
+    if name.len() > room.len() {
+        return Err(Errno::ENODEV);
+    }
+    for (to, from) in room.iter_mut().zip(name.bytes()) {
+        *to = libc::c_char::from_ne_bytes([from]);
+    }
+    let mut request = libc::ifreq { ifr_name, ifr_ifru: libc::__c_anonymous_ifr_ifru { ifru_flags: 0 } };
+    // SAFETY: the kernel reads and writes no more than a `struct ifreq`, which this is, for the time of the call.
+    Errno::result(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFFLAGS, &raw mut request) })?;
+    // SAFETY: any bytes are a number, and all of them were set, by us or by the kernel.
+    let flags = unsafe { request.ifr_ifru.ifru_flags };
+    Ok(InterfaceFlags::from_bits_truncate(i32::from(flags) & 0xffff))
 }

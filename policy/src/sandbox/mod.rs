@@ -20,6 +20,9 @@ use crate::sys;
 
 pub use privileges::relinquish;
 
+/// The layer that comes last, see [`hide`].
+const HIDDEN: &str = "no core, no tracer";
+
 /// Why a role could not be confined.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -37,6 +40,13 @@ impl Error {
     fn layer(layer: &'static str, reason: impl ToString) -> Self {
         Self::Layer { layer, reason: reason.to_string() }
     }
+}
+
+/// Lets no one of the same user trace this process or read its memory, and leaves no core. To be called with the word
+/// to start and not before: `tcpflow` first looks at this process in /proc, where it could not see it any more if
+/// it is no more than another user and /proc shows to each only what is his (`hidepid`).
+pub fn hide() -> Result<(), Error> {
+    privileges::hide().map_err(|e| Error::layer(HIDDEN, e))
 }
 
 /// Gives up everything that `role` does not need, for good. Must be called while the process has one
@@ -80,7 +90,7 @@ fn give_up(
     }
     entered.privilege("privileges", privileges::drop_to(confinement.identity))?;
     entered.privilege("parent death signal", privileges::tie_to(parent, role))?;
-    entered.privilege("no core, no tracer", privileges::hide())?;
+    entered.note(HIDDEN, Ok("with the word to start".into()));
     entered.privilege("silent standard error", privileges::silence())?;
     if confinement.mode != SandboxMode::Off {
         entered.required("no_new_privs", privileges::no_new_privs())?;

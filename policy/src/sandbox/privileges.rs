@@ -21,7 +21,7 @@ pub fn drop_to(identity: Option<Identity>) -> Result<String, String> {
 /// The same for `tcpflow` itself, which `change`s its user in a way of its own.
 pub fn relinquish(change: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
     shed(change)?;
-    hide()?;
+    hide().map_err(|e| format!("no core, no tracer: {e}"))?;
     no_new_privs().map(drop).map_err(|e| format!("no_new_privs: {e}"))
 }
 
@@ -59,9 +59,8 @@ pub fn tie_to(parent: Pid, role: Role) -> Result<String, String> {
 }
 
 /// Lets no one of the same user trace this process or read its memory, and leaves no core.
-pub fn hide() -> Result<String, String> {
-    prctl::set_dumpable(false).map_err(|e| e.to_string())?;
-    Ok("not dumpable".into())
+pub fn hide() -> Result<(), String> {
+    prctl::set_dumpable(false).map_err(|e| e.to_string())
 }
 
 /// No later exec, not that any is allowed, could gain a privilege.
