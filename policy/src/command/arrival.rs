@@ -16,8 +16,8 @@ use super::settings::{Input, Settings, Wait};
 use super::signals::Signals;
 use super::tell;
 
-/// How often to look, in milliseconds.
-const LOOK: u16 = 500;
+/// How often to look, or more often if a watchdog waits.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// Waits for the interface, where that is asked for; whether there is anything to capture, which there is not
 /// when a signal has ended the wait.
@@ -37,7 +37,8 @@ pub fn wait(settings: &Settings, ends: &Signals, service: &mut Service) -> Resul
         }
         service.waits_for(name);
         let mut signal = [PollFd::new(ends.as_fd(), PollFlags::POLLIN)];
-        match poll(&mut signal, PollTimeout::from(LOOK)) {
+        let look = PollTimeout::try_from(LOOK.min(service.every())).unwrap_or(PollTimeout::ZERO);
+        match poll(&mut signal, look) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(e) => return Err(Error::Told(format!("poll: {e}"))),
         }

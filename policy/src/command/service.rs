@@ -51,6 +51,11 @@ impl Service {
         Self { socket, due, every, ready: false, stops: false, drops: Drops::default() }
     }
 
+    /// How often there is to be a sign of life.
+    pub fn every(&self) -> Duration {
+        self.every
+    }
+
     /// When the roles are next to be asked how far they are.
     pub fn due(&self) -> Option<Instant> {
         self.due
