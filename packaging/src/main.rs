@@ -1,4 +1,4 @@
-//! Writes what a package needs beside the executables: the manual page and the completions of three shells.
+//! Writes what a package needs beside the executables: the manual pages and the completions of three shells.
 //!
 //! Both are made of the definitions that `tcpflow` itself reads its command line by, which are taken in as
 //! source: neither is anything of this linked into `tcpflow`, nor does anything depend on this. A maintainer
@@ -29,9 +29,6 @@ const COMPLETIONS: [(Shell, &str); 3] = [
     (Shell::Fish, "share/fish/vendor_completions.d/tcpflow.fish"),
 ];
 
-/// Where the manual page goes.
-const MANUAL: &str = "share/man/man1/tcpflow.1";
-
 /// Why something could not be written.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {error}", path.display())]
@@ -58,7 +55,9 @@ fn fail(words: &str, status: u8) -> ExitCode {
 }
 
 fn write_all(prefix: &Path) -> Result<(), Error> {
-    write(&prefix.join(MANUAL), |to| manual::write(to))?;
+    for page in &manual::PAGES {
+        write(&prefix.join(page.place), |to| manual::write(page, to))?;
+    }
     for (shell, place) in COMPLETIONS {
         write(&prefix.join(place), |to| {
             let mut script = Vec::new();

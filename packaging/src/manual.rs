@@ -1,23 +1,53 @@
-//! tcpflow(1): the text of `tcpflow.1.in`, and in the places that it names what the definitions say.
+//! tcpflow(1) and tcpflow.conf(5): the texts of `tcpflow.1.in` and `tcpflow.conf.5.in`, and in the places that they
+//! name what the definitions say.
 
 use std::io::{Result, Write};
 
+use clap::Arg;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 use proto::template::LETTERS;
 
-use crate::cli::{naming, options, scanner, set};
+use crate::cli::{config, naming, options, scanner, set};
 
-/// The page as it was written by hand.
-const PAGE: &str = include_str!("../tcpflow.1.in");
+/// A page.
+pub struct Page {
+    /// Where it goes, under the prefix of a package.
+    pub place: &'static str,
+    name: &'static str,
+    section: u8,
+    /// What readers of manuals call its section.
+    title: &'static str,
+    /// The page as it was written by hand.
+    text: &'static str,
+}
 
-/// Writes the page.
-pub fn write(to: &mut dyn Write) -> Result<()> {
+/// Every page.
+pub const PAGES: [Page; 2] = [
+    Page {
+        place: "share/man/man1/tcpflow.1",
+        name: "TCPFLOW",
+        section: 1,
+        title: "User Commands",
+        text: include_str!("../tcpflow.1.in"),
+    },
+    Page {
+        place: "share/man/man5/tcpflow.conf.5",
+        name: "TCPFLOW.CONF",
+        section: 5,
+        title: "File Formats",
+        text: include_str!("../tcpflow.conf.5.in"),
+    },
+];
+
+/// Writes a page.
+pub fn write(page: &Page, to: &mut dyn Write) -> Result<()> {
     let man = Man::new(options::definition());
-    write_title(&man, to)?;
-    for line in PAGE.lines() {
+    write_title(&man, page, to)?;
+    for line in page.text.lines() {
         match line {
             "@OPTIONS@" => write_options(&man, to)?,
+            "@CONFIGURATION@" => write_rows(configuration(), to)?,
             "@TEMPLATES@" => {
                 let letters =
                     LETTERS.iter().map(|(letter, _, help)| (format!("%{letter}"), (*help).to_owned()));
@@ -52,12 +82,17 @@ pub fn write(to: &mut dyn Write) -> Result<()> {
 const DATE: &str = "2026-11-24";
 
 /// The title.
-fn write_title(man: &Man, to: &mut dyn Write) -> Result<()> {
+fn write_title(man: &Man, page: &Page, to: &mut dyn Write) -> Result<()> {
     let mut title = Vec::new();
     man.render_title(&mut title)?;
     for line in String::from_utf8_lossy(&title).lines() {
         if line.starts_with(".TH ") {
-            writeln!(to, ".TH TCPFLOW 1 {DATE} \"tcpflow {}\" \"User Commands\"", env!("CARGO_PKG_VERSION"))?;
+            let Page { name, section, title, .. } = page;
+            writeln!(
+                to,
+                ".TH {name} {section} {DATE} \"tcpflow {}\" \"{title}\"",
+                env!("CARGO_PKG_VERSION")
+            )?;
         } else {
             writeln!(to, "{line}")?;
         }
@@ -81,6 +116,19 @@ fn write_options(man: &Man, to: &mut dyn Write) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The options that a file may have, as they stand there.
+fn configuration() -> impl Iterator<Item = (String, String)> {
+    let row = |arg: &Arg| {
+        let value = arg.get_value_names().filter(|_| options::takes_value(arg)).and_then(<[_]>::first);
+        let line = [arg.get_long(), value.map(|value| value.as_str())];
+        let line: Vec<&str> = line.into_iter().flatten().collect();
+        (line.join(" "), arg.get_help().map(ToString::to_string).unwrap_or_default())
+    };
+    let definition = options::definition();
+    let rows: Vec<_> = definition.get_arguments().filter(|arg| config::allows(arg)).map(row).collect();
+    rows.into_iter()
 }
 
 /// Names and what they mean.

@@ -1,4 +1,4 @@
-//! The manual page and the completions: well-formed, and of the same options as the help.
+//! The manual pages and the completions: well-formed, and of the same options as the help.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -11,10 +11,15 @@ use tcpflow_tests::suite::{self, Need};
 use tempfile::TempDir;
 
 const PAGE: &str = "share/man/man1/tcpflow.1";
+const CONFIGURATION: &str = "share/man/man5/tcpflow.conf.5";
 
 fn main() -> ExitCode {
-    let mut all = cases![the_page_has_the_options_of_the_help, the_page_has_what_the_long_help_lists];
-    all.extend(cases![&[Need::Program("groff")]; the_page_renders_without_a_warning]);
+    let mut all = cases![
+        the_page_has_the_options_of_the_help,
+        the_page_has_what_the_long_help_lists,
+        the_page_of_files_has_what_may_be_in_one,
+    ];
+    all.extend(cases![&[Need::Program("groff")]; the_pages_render_without_a_warning]);
     all.extend(cases![&[Need::Program("mandoc")]; mandoc_finds_nothing_wrong]);
     all.extend(cases![&[Need::Program("bash")]; bash_completes_options]);
     all.extend(cases![&[Need::Program("zsh")]; zsh_reads_its_completions]);
@@ -32,7 +37,11 @@ fn docs() -> TempDir {
 }
 
 fn page() -> String {
-    std::fs::read_to_string(docs().path().join(PAGE)).unwrap()
+    text_of(PAGE)
+}
+
+fn text_of(page: &str) -> String {
+    std::fs::read_to_string(docs().path().join(page)).unwrap()
 }
 
 fn help(option: &str) -> String {
@@ -83,13 +92,41 @@ fn the_page_has_what_the_long_help_lists() {
     assert!(names > 40, "{names} in {more}");
 }
 
-fn the_page_renders_without_a_warning() {
+/// What it lists is taken, and what the help has beyond that is refused for being there.
+fn the_page_of_files_has_what_may_be_in_one() {
+    let page = text_of(CONFIGURATION).replace("\\-", "-");
+    let (_, section) = page.split_once(".SH OPTIONS").unwrap();
+    let section = section.split(".SH ").next().unwrap();
+    let tags = section.split(".TP\n").skip(1).map(|rest| rest.lines().next().unwrap());
+    let tags: Vec<&str> = tags.map(|tag| tag.trim_start_matches("\\fB").trim_end_matches("\\fR")).collect();
+    let help = help("-h");
+    let names = help.split_whitespace().filter_map(|word| word.strip_prefix("--"));
+    let names: BTreeSet<&str> = names.map(|name| name.trim_end_matches([',', ';'])).collect();
+    assert!(names.len() > 40, "{names:?}");
+    for name in names {
+        let tag = tags.iter().find(|tag| tag.split(' ').next() == Some(name));
+        // What would have a value lacks it; what has none has one.
+        let line =
+            if tag.is_some_and(|tag| tag.contains(' ')) { name.to_owned() } else { format!("{name} x") };
+        let bench = Bench::of(Subject::Ours).file("x.conf", line.as_bytes());
+        let refused = bench.run(&["--config", "x.conf"]).finish().expect(2).stderr;
+        let why = match tag {
+            Some(tag) if tag.contains(' ') => "requires an argument",
+            Some(_) => "doesn't allow an argument",
+            None => "is for the command line only",
+        };
+        assert_eq!(refused, format!("tcpflow: x.conf:1: option '{name}' {why}\n"));
+    }
+}
+
+fn the_pages_render_without_a_warning() {
     let docs = docs();
-    for device in ["utf8", "ascii"] {
-        let page = docs.path().join(PAGE);
+    for (device, page) in
+        ["utf8", "ascii"].into_iter().flat_map(|device| [(device, PAGE), (device, CONFIGURATION)])
+    {
         let made = Command::new("groff")
             .args(["-man", "-ww", "-b", "-z", "-T", device])
-            .arg(&page)
+            .arg(docs.path().join(page))
             .output()
             .unwrap();
         assert!(made.status.success() && made.stderr.is_empty(), "{}", String::from_utf8_lossy(&made.stderr));
@@ -98,10 +135,11 @@ fn the_page_renders_without_a_warning() {
 
 fn mandoc_finds_nothing_wrong() {
     let docs = docs();
-    let made =
-        Command::new("mandoc").args(["-T", "lint", "-W", "warning"]).arg(docs.path().join(PAGE)).output();
-    let made = made.unwrap();
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stdout));
+    for page in [PAGE, CONFIGURATION] {
+        let lint = ["-T", "lint", "-W", "warning"];
+        let made = Command::new("mandoc").args(lint).arg(docs.path().join(page)).output().unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stdout));
+    }
 }
 
 fn bash_completes_options() {

@@ -287,7 +287,11 @@ fn the_runner_has_the_descriptors_of_its_manifest() {
     let line = ["-r", "-", "-o", "out", "-S", "tcp_cmd=true", "-S", "tcp_alert_fd=2"];
     let mut running = bench.run(&line).start();
     running.wait_until("four roles", |running| running.roles().len() == 4);
-    running.wait_until("the report", |_| bench.path().join("out/report.xml").exists());
+    // It starts with tcpflow's standard error, and is silent once it is confined.
+    running.wait_until("a runner that is silent", |running| {
+        let runner = running.roles().into_iter().find(|role| role.executable == "tcpflow-runner");
+        runner.is_some_and(|runner| runner.descriptors().get(&2).is_some_and(|path| path.ends_with("null")))
+    });
     let roles = running.roles();
     let runner = roles.iter().find(|role| role.executable == "tcpflow-runner").unwrap();
     let open = runner.descriptors();

@@ -46,7 +46,7 @@ impl Service {
             let told = |e| tell::at(Level::Warning, &format!("NOTIFY_SOCKET: {e}"), settings);
             connected.map_err(told).ok()
         });
-        let every = watchdog().map_or(EVERY, |patience| period(patience));
+        let every = watchdog().map_or(EVERY, period);
         let due = (socket.is_some() || tell::is_journal()).then(Instant::now);
         Self { socket, due, every, ready: false, stops: false, drops: Drops::default() }
     }
