@@ -92,20 +92,10 @@ impl Error {
 
     /// The exit status.
     pub fn status(&self) -> u8 {
-        match self {
-            Self::Usage(_) | Self::Configuration { .. } => 2,
-            // EX_TEMPFAIL of sysexits(3).
-            Self::Gone(_) => 75,
-            Self::Plain(_)
-            | Self::Told(_)
-            | Self::User(_)
-            | Self::Descriptors(_)
-            | Self::Output(_)
-            | Self::Signals(_)
-            | Self::Start { .. }
-            | Self::Unconfined { .. }
-            | Self::Breach { .. }
-            | Self::AlreadyTold => 1,
+        if matches!(self, Self::Usage(_) | Self::Configuration { .. }) {
+            return 2;
         }
+        // EX_TEMPFAIL of sysexits(3).
+        if matches!(self, Self::Gone(_)) { 75 } else { 1 }
     }
 }
