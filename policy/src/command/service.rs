@@ -100,19 +100,18 @@ impl Service {
 
     fn lives(&mut self, status: &str) {
         if self.stops {
-            return self.say("WATCHDOG=1");
+            self.say("WATCHDOG=1");
+            return;
         }
-        let ready = if std::mem::replace(&mut self.ready, true) { "" } else { "READY=1\n" };
+        let ready = if self.ready { "" } else { "READY=1\n" };
         // Each line is an assignment: a name must not make another.
         let status = status.replace(char::is_control, "?");
-        self.say(&format!("{ready}WATCHDOG=1\nSTATUS={status}"));
+        self.ready |= self.say(&format!("{ready}WATCHDOG=1\nSTATUS={status}"));
     }
 
-    fn say(&self, assignments: &str) {
-        if let Some(socket) = &self.socket {
-            // Who does not listen is not waited for: the next one will be heard, or the watchdog does its work.
-            let _ = socket.send(assignments.as_bytes());
-        }
+    /// Whether it was heard. Who does not listen is not waited for: there will be another time to say it.
+    fn say(&self, assignments: &str) -> bool {
+        self.socket.as_ref().is_some_and(|socket| socket.send(assignments.as_bytes()).is_ok())
     }
 }
 
