@@ -1,7 +1,8 @@
 //! Compiles the system-call policies (`seccomp/*.json`) to BPF, so that no privileged process parses JSON.
 //!
-//! Each file is in seccompiler's own format but for two keys that are taken out here: `comment` at the
-//! top, and `arch` on a rule, which keeps the rule to one architecture where calls differ.
+//! Each file is in seccompiler's own format but for three keys that are taken out here: `comment` and `extends` at
+//! the top, of which the latter names a list whose rules go before, and `arch` on a rule, which keeps the rule to one
+//! architecture where calls differ.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -33,7 +34,14 @@ fn compile(path: &Path, arch: &str) -> Result<BpfProgram, Box<dyn Error>> {
     let mut policy: Value = serde_json::from_slice(&fs::read(path)?)?;
     let map = policy.as_object_mut().ok_or("not an object")?;
     map.remove("comment");
+    let extended = map.remove("extends");
     let rules = map.get_mut("filter").and_then(Value::as_array_mut).ok_or("no filter")?;
+    if let Some(extended) = extended {
+        let name = extended.as_str().ok_or("extends what is no name")?;
+        let base: Value =
+            serde_json::from_slice(&fs::read(path.with_file_name(name).with_extension("json"))?)?;
+        rules.splice(0..0, base.get("filter").and_then(Value::as_array).ok_or("extends no list")?.clone());
+    }
     rules.retain(|rule| rule.get("arch").is_none_or(|only| only == arch));
     for rule in rules {
         rule.as_object_mut().ok_or("rule is not an object")?.remove("arch");

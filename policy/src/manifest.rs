@@ -18,6 +18,8 @@ pub enum Role {
     Reassembler,
     /// `tcpflow-writer`.
     Writer,
+    /// `tcpflow-writer` that removes the oldest of its directories (`--keep`, `--keep-size`, `--min-free`).
+    WriterRetaining,
     /// `tcpflow-runner`, which runs the user's own programs.
     Runner,
 }
@@ -29,7 +31,7 @@ impl Role {
         match self {
             Self::CaptureLive | Self::CaptureFiles => "tcpflow-capture",
             Self::Reassembler => "tcpflow-reassembler",
-            Self::Writer => "tcpflow-writer",
+            Self::Writer | Self::WriterRetaining => "tcpflow-writer",
             Self::Runner => "tcpflow-runner",
         }
     }
@@ -40,7 +42,20 @@ impl Role {
     pub fn runs_programs(self) -> bool {
         match self {
             Self::Runner => true,
-            Self::CaptureLive | Self::CaptureFiles | Self::Reassembler | Self::Writer => false,
+            Self::CaptureLive
+            | Self::CaptureFiles
+            | Self::Reassembler
+            | Self::Writer
+            | Self::WriterRetaining => false,
+        }
+    }
+
+    /// Whether it has the output directory.
+    #[must_use]
+    pub fn writes(self) -> bool {
+        match self {
+            Self::Writer | Self::WriterRetaining => true,
+            Self::CaptureLive | Self::CaptureFiles | Self::Reassembler | Self::Runner => false,
         }
     }
 }

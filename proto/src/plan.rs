@@ -279,6 +279,28 @@ pub struct WriterPlan {
     pub notify: Option<Box<Notify>>,
     /// `--rotate`: whether output goes into directories of its own, one after the other.
     pub rotates: bool,
+    /// What of the directories that are finished is kept; none: everything.
+    pub retention: Option<Retention>,
+}
+
+/// `--keep`, `--keep-size`, `--min-free`: when the oldest directory that is finished is removed. Any of these will do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Retention {
+    /// When it was finished more seconds ago.
+    pub age: Option<u32>,
+    /// When all directories together take more bytes.
+    pub size: Option<u64>,
+    /// When less of the disk is free.
+    pub free: Option<Room>,
+}
+
+/// A part of a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Room {
+    /// In hundredths of it.
+    Percent(u8),
+    /// In bytes.
+    Bytes(u64),
 }
 
 /// What the writer tells the runner.

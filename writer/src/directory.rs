@@ -1,6 +1,7 @@
 //! The output directory: everything is opened beneath it, by openat2(2), and no symbolic link is followed.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 
 use nix::dir::Dir;
 use nix::errno::Errno;
@@ -71,6 +72,11 @@ impl Directory {
         self.open(name, OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NONBLOCK)
     }
 
+    /// Opens a directory to be looked through, if it is on the same file system.
+    pub fn list(&self, path: &Path) -> Result<OwnedFd, Errno> {
+        beneath::open_directory(&self.fd, path, OFlag::O_RDONLY)
+    }
+
     fn open(&self, name: &str, flags: OFlag) -> Result<OwnedFd, Errno> {
         let creates = flags.contains(OFlag::O_CREAT);
         let mode = if creates { Mode::from_bits_truncate(0o666) } else { Mode::empty() };
@@ -93,6 +99,12 @@ impl Directory {
             }
         }
         Ok(())
+    }
+}
+
+impl AsFd for Directory {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
     }
 }
 

@@ -27,6 +27,9 @@ pub enum Error {
         /// What the kernel said.
         errno: Errno,
     },
+    /// The system has no thread to give, by which the oldest directories would be removed.
+    #[error("no thread for --keep, --keep-size or --min-free")]
+    Thread,
     /// The report cannot be made.
     #[error("cannot create {name}: {}", errno.desc())]
     Report {

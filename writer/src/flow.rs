@@ -48,6 +48,8 @@ pub struct Part {
     pub begins: u64,
     /// Bytes that came for places before that.
     pub late: u64,
+    /// Bytes, or packets where these are kept, that came while the disk was full.
+    pub withheld: u64,
 }
 
 impl Flow {
@@ -76,9 +78,14 @@ impl Flow {
         self.part.as_ref().map_or(0, |part| part.begins)
     }
 
+    /// How much of it is not in its file, for lack of room.
+    pub fn withheld(&self) -> u64 {
+        self.part.as_ref().map_or(0, |part| part.withheld)
+    }
+
     /// The same flow in the next directory, where nothing of it is yet; `open` is what is left of its open body.
     pub fn next_part(&self, begins: u64, open: Option<Body>) -> Self {
-        let part = Part { begins: begins.max(self.stream_length), late: 0 };
+        let part = Part { begins: begins.max(self.stream_length), ..Part::default() };
         let bodies = self
             .bodies
             .as_ref()

@@ -18,6 +18,8 @@ mod naming;
 mod open_files;
 mod period;
 mod report;
+mod retention;
+mod room;
 mod run;
 mod runner;
 mod savefile;

@@ -32,10 +32,10 @@ pub struct Naming {
 impl Naming {
     /// Names in this directory by this template, and with this behind it. As long as the process may still look, it
     /// sees whether the directory is empty.
-    pub fn new(directory: Directory, template: Template, suffix: &'static str) -> Self {
+    pub fn new(directory: Arc<Directory>, template: Template, suffix: &'static str) -> Self {
         Self {
             is_empty: directory.is_empty().unwrap_or(false),
-            directory: Arc::new(directory),
+            directory,
             template: Arc::new(template),
             prefix: String::new(),
             suffix,

@@ -31,11 +31,16 @@ pub struct Period {
 }
 
 impl Period {
-    /// Makes the directory whose time begins at `start`.
-    pub fn make(directory: &Directory, start: Timestamp) -> Result<Self, Errno> {
+    /// Makes the directory whose time begins at `start`. `about_to` is told each name before it is tried.
+    pub fn make(
+        directory: &Directory,
+        start: Timestamp,
+        mut about_to: impl FnMut(&str),
+    ) -> Result<Self, Errno> {
         let mut result = Err(Errno::EEXIST);
         for counter in 0..SAME_SECOND {
             let name = name(start, counter);
+            about_to(&name);
             result = match directory.make_new(&name) {
                 Err(Errno::EEXIST) => continue,
                 Err(errno) => Err(errno),
@@ -79,9 +84,43 @@ fn name(start: Timestamp, counter: u32) -> String {
     if counter == 0 { name } else { format!("{name}-{counter:03}") }
 }
 
+/// Whether something is named as a directory of these is.
+pub fn is_name(name: &str) -> bool {
+    const FORM: &[u8] = b"dddd-dd-ddTdd-dd-ddZ";
+    let Some((time, counter)) = name.as_bytes().split_at_checked(FORM.len()) else { return false };
+    let fits = |(byte, form): (&u8, &u8)| if *form == b'd' { byte.is_ascii_digit() } else { byte == form };
+    let is_counter = |counter: &[u8]| match counter {
+        [b'-', digits @ ..] => (3..=5).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit),
+        _ => false,
+    };
+    time.iter().zip(FORM).all(fits) && (counter.is_empty() || is_counter(counter))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_told_from_others() {
+        for counter in [0, 1, 99_999] {
+            assert!(is_name(&name(Timestamp::default(), counter)), "{counter}");
+        }
+        for other in [
+            "",
+            "2026",
+            "2026-11-24T17-30-00",
+            "2026-11-24T17:30:00Z",
+            "2026-11-24T17-30-00Z-",
+            "2026-11-24T17-30-00Z-01",
+            "2026-11-24T17-30-00Z-000001",
+            "2026-11-24T17-30-00Zx",
+            "x2026-11-24T17-30-00Z",
+            "2026-11-24T17-30-00Z/..",
+            "２026-11-24T17-30-0",
+        ] {
+            assert!(!is_name(other), "{other}");
+        }
+    }
 
     #[test]
     fn names_are_times_in_the_order_of_time() {
@@ -101,7 +140,10 @@ mod tests {
         let directory = Directory::new(std::fs::File::open(place.path()).unwrap().into());
         std::os::unix::fs::symlink("/nowhere", place.path().join("1970-01-01T00-00-00Z")).unwrap();
         std::fs::write(place.path().join("1970-01-01T00-00-00Z-001"), "").unwrap();
-        let made = Period::make(&directory, Timestamp::default()).unwrap();
+        let mut tried = Vec::new();
+        let made =
+            Period::make(&directory, Timestamp::default(), |name| tried.push(name.to_owned())).unwrap();
+        assert_eq!(tried.len(), 3);
         assert_eq!(made.name(), "1970-01-01T00-00-00Z-002");
         made.finish();
         assert!(place.path().join("1970-01-01T00-00-00Z-002").join(MARK).is_file());

@@ -1,6 +1,7 @@
 //! The writer's work, from the plan to the last word.
 
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::Instant;
 
 use nix::fcntl::{FcntlArg, fcntl};
@@ -17,6 +18,8 @@ use crate::console::Console;
 use crate::directory::Directory;
 use crate::error::Error;
 use crate::report::{self, Report};
+use crate::retention::Keeper;
+use crate::room::Room;
 use crate::runner::Runner;
 use crate::session::{Periods, Session};
 use crate::store::Store;
@@ -29,7 +32,7 @@ pub fn run(control: &Control) -> Result<Done, Error> {
     let (Plan::Writer(plan), _) = control.plan()? else { return Err(Error::Plan) };
     let begun = Instant::now();
     let mut batches = Receiver::<FromReassembler>::adopt(DATA_IN)?;
-    let directory = Directory::new(adopt(OUTPUT)?);
+    let directory = Arc::new(Directory::new(adopt(OUTPUT)?));
     let prepared = Prepared::new(&plan)?;
     let runner = Runner::adopt(plan.notify.as_deref())?;
     let unprocessed = plan.unprocessed.then(|| adopt(UNPROCESSED).map(Unprocessed::new)).transpose()?;
@@ -38,22 +41,30 @@ pub fn run(control: &Control) -> Result<Done, Error> {
         Some(_) => Console::new(&plan, &template, adopt(CONSOLE)?)?,
         None => None,
     };
-    let mut store = Store::new(directory, template, &plan);
+    let mut store = Store::new(Arc::clone(&directory), template, &plan);
     // Made before confinement: hash tables ask the kernel for random numbers once.
     let table = Table::default();
 
-    let layers = sandbox::enter_with_threads(Role::Writer, &plan.confinement, || {
+    let role = if plan.retention.is_some() { Role::WriterRetaining } else { Role::Writer };
+    let mut keeper = None;
+    let layers = sandbox::enter_with_threads(role, &plan.confinement, || {
         sys::one_heap();
         // Programs are told of files in turn, so that there is nothing to do beside.
         if plan.notify.is_none() {
             store.closer = Closer::begin();
         }
+        keeper = plan.retention.and_then(|retention| Keeper::begin(directory, retention));
     })?;
+    if let Some(keeper) = &keeper {
+        store.room = Some(Room::watched(keeper.full()));
+    } else if plan.retention.is_some() {
+        return Err(Error::Thread);
+    }
     check_writable(&plan, &store)?;
     if plan.report.is_some() && plan.notify.is_none() {
         store.closer.make_entries(&report::prefix(&plan.output));
     }
-    let periods = Periods::new(&plan, prepared.as_ref().map(|prepared| prepared.head.clone()));
+    let periods = Periods::new(&plan, prepared.as_ref().map(|prepared| prepared.head.clone()), keeper);
     let report = begin_report(&plan, &store, prepared)?;
     let mut session = Session::new(&plan, table, store, control, begun)
         .with_periods(periods)

@@ -158,6 +158,7 @@ impl<'a> Session<'a> {
         }
         self.flush_unprocessed();
         self.tell();
+        self.tell_of_retention();
         if let Some(console) = &mut self.console {
             console.flush()?;
         }

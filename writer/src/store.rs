@@ -22,6 +22,7 @@ use crate::flow::{Fault, Flow};
 use crate::index;
 use crate::naming::Naming;
 use crate::open_files::{FileId, Kind, OpenFiles};
+use crate::room::{DISK_FULL, Room};
 use crate::sums::{Failure, Sums};
 
 /// Why bytes are not stored that fill a hole of a file in a directory which is finished.
@@ -43,6 +44,10 @@ pub struct Store {
     bodies: bool,
     /// How many of them are remembered for the report.
     listed: usize,
+    /// Whether there is room for more, where storing goes on once there is again.
+    pub room: Option<Room>,
+    /// Bytes that files grew by which only grow.
+    grown: u64,
     /// What becomes of files whose flows have ended.
     pub closer: Closer,
     /// What became of payload.
@@ -51,7 +56,7 @@ pub struct Store {
 
 impl Store {
     /// Flow files beneath `directory` as the plan wants them.
-    pub fn new(directory: Directory, template: Template, plan: &WriterPlan) -> Self {
+    pub fn new(directory: Arc<Directory>, template: Template, plan: &WriterPlan) -> Self {
         Self {
             naming: Arc::new(Naming::new(
                 directory,
@@ -66,6 +71,8 @@ impl Store {
             max_bytes: plan.max_bytes.unwrap_or(u64::MAX),
             bodies: plan.bodies,
             listed: 0,
+            room: plan.rotates.then(Room::default),
+            grown: 0,
             closer: Closer::default(),
             sums: Sums::default(),
         }
@@ -107,11 +114,21 @@ impl Store {
             return 0..0;
         }
         let late = self.set_aside_late(flow, span.offset, length);
+        if let Some(reason) = self.lack() {
+            self.sums.payload.set_aside(reason, length.saturating_sub(late));
+            self.withhold(flow, length.saturating_sub(late));
+            return 0..0;
+        }
         let kept = self.max_bytes.saturating_sub(span.offset).min(length).max(late);
         // A flow that only goes on, and not to the limit, needs no file more.
         let needs_file = kept > late || (length > late && flow.begins() == 0);
-        if flow.name.is_none() && flow.fault.is_none() && needs_file {
-            self.begin_file(flow);
+        if flow.name.is_none()
+            && flow.fault.is_none()
+            && needs_file
+            && let Err(errno) = self.begin_file(flow)
+        {
+            self.refuse(flow, errno, length.saturating_sub(late));
+            return 0..0;
         }
         if let Some(fault) = flow.fault {
             self.sums.payload.set_aside(fault.reason(), length.saturating_sub(late));
@@ -124,16 +141,16 @@ impl Store {
 
     /// Names the file of a flow and makes it, unless that may wait for the flow's end, which for a short flow comes
     /// in the same batch: then all is done at once, by whoever closes it. The names of indexes and bodies follow from
-    /// the flow's, and with these it does not wait.
-    fn begin_file(&mut self, flow: &mut Flow) {
+    /// the flow's, and with these it does not wait; nor where a flow that the disk had no room for is tried again.
+    fn begin_file(&mut self, flow: &mut Flow) -> Result<(), Errno> {
         let may_wait = self.closer.makes_files() && self.naming.are_certain();
-        if may_wait && !self.indexes && !self.bodies {
-            flow.name = Some(self.naming.name(&flow.open));
-            self.files.put_off();
-            self.note_open_files();
-        } else if let Err(errno) = self.create(flow) {
-            self.fail(flow, errno);
+        if !may_wait || self.indexes || self.bodies || self.room.is_some() {
+            return self.create(flow);
         }
+        flow.name = Some(self.naming.name(&flow.open));
+        self.files.put_off();
+        self.note_open_files();
+        Ok(())
     }
 
     /// How many of so many bytes belong to a part of the flow that lies in a directory which is finished.
@@ -161,12 +178,57 @@ impl Store {
             Ok(()) => {
                 flow.file_length = flow.file_length.max(range.end);
                 self.sums.payload.write(length);
+                self.relieve();
             }
-            Err(errno) => {
-                self.fail(flow, errno);
-                self.sums.payload.set_aside(Fault(errno).reason(), length);
-            }
+            Err(errno) => self.refuse(flow, errno, length),
         }
+    }
+
+    /// Why nothing is to be stored now.
+    fn lack(&self) -> Option<&'static str> {
+        self.room.as_ref().and_then(Room::lack)
+    }
+
+    /// So much of a flow is not stored, though it could have been with more room.
+    fn withhold(&mut self, flow: &mut Flow, count: u64) {
+        self.sums.withheld = self.sums.withheld.saturating_add(count);
+        let part = flow.part.get_or_insert_default();
+        part.withheld = part.withheld.saturating_add(count);
+    }
+
+    /// Bytes of a flow could not be stored, nor can any that follow; or only as long as the disk is full.
+    fn refuse(&mut self, flow: &mut Flow, errno: Errno, bytes: u64) {
+        self.sums.payload.set_aside(Fault(errno).reason(), bytes);
+        if self.strikes(errno) {
+            self.withhold(flow, bytes);
+        } else {
+            self.fail(flow, errno);
+        }
+    }
+
+    /// Whether this means that the disk is full, and storing goes on when it is not.
+    fn strikes(&mut self, errno: Errno) -> bool {
+        let Some(room) = self.room.as_mut().filter(|_| Fault(errno).reason() == DISK_FULL) else {
+            return false;
+        };
+        if room.strike() {
+            self.sums
+                .tell("no space left on the disk: until there is room, packets are counted and not stored");
+        }
+        true
+    }
+
+    /// The disk has taken something.
+    fn relieve(&mut self) {
+        if self.room.as_mut().is_some_and(Room::relieve) {
+            self.sums.tell("there is room again: packets are stored");
+        }
+    }
+
+    /// Bytes that were written, to files of all kinds.
+    pub fn volume(&self) -> u64 {
+        let sums = &self.sums;
+        sums.payload.written.saturating_add(sums.bodies.written).saturating_add(self.grown)
     }
 
     /// Compares a retransmission with what the file holds.
@@ -239,7 +301,8 @@ impl Store {
             bytes: (begin..self.closer.bytes().len(), offset),
             length: flow.file_length,
             at_least: lacks_end.then_some(size.saturating_sub(flow.begins())),
-            digests: digests.map(|digests| (*digests, flow.fault.is_none())),
+            // Where the disk was full, the file may be longer than what was written whole.
+            digests: digests.map(|digests| (*digests, flow.fault.is_none() && flow.withheld() == 0)),
             // A file of packets has times of its own in it.
             times: (!self.packets).then_some(flow.open.start),
         };

@@ -85,6 +85,8 @@ pub struct Sums {
     pub side_by_side: u64,
     /// The most files open at once.
     pub open_files: usize,
+    /// Bytes, or packets, that came while the disk was full.
+    pub withheld: u64,
     /// What could not be done in full, and how often.
     failures: BTreeMap<Failure, u64>,
     /// What the user is to be told of now.
@@ -104,6 +106,7 @@ impl Sums {
             files: self.files.saturating_sub(earlier.files),
             side_by_side: self.side_by_side,
             open_files: self.open_files,
+            withheld: self.withheld.saturating_sub(earlier.withheld),
             failures: BTreeMap::new(),
             notices: Vec::new(),
         }
@@ -125,6 +128,11 @@ impl Sums {
         });
     }
 
+    /// Something that the user is to be told of now.
+    pub fn tell(&mut self, text: &str) {
+        self.notices.push(text.to_owned());
+    }
+
     /// What the user is to be told of now.
     pub fn notices(&mut self) -> impl Iterator<Item = String> {
         self.notices.drain(..)
@@ -132,6 +140,10 @@ impl Sums {
 
     /// What the user is to be told in the end if something failed, a line for each kind.
     pub fn failures(&self) -> Vec<String> {
+        let withheld = (self.withheld > 0).then(|| match self.kept.received {
+            0 => format!("{} bytes were not stored for lack of room", self.withheld),
+            _ => format!("{} packets were not stored for lack of room", self.withheld),
+        });
         let line = |(failure, count): (&Failure, &u64)| match failure {
             Failure::Flow => format!("{count} flows could not be stored in full"),
             Failure::Index => format!("{count} indexes could not be stored in full"),
@@ -139,6 +151,6 @@ impl Sums {
             Failure::Body => format!("{count} HTTP bodies could not be stored in full"),
             Failure::Unprocessed => "packets that were not processed could not be stored in full".to_owned(),
         };
-        self.failures.iter().map(line).collect()
+        self.failures.iter().map(line).chain(withheld).collect()
     }
 }

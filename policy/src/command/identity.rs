@@ -49,7 +49,7 @@ impl Identities {
     pub fn becomes(&self, role: Role) -> Option<Identity> {
         match role {
             Role::CaptureLive | Role::CaptureFiles | Role::Reassembler => self.reader,
-            Role::Writer | Role::Runner => self.writer,
+            Role::Writer | Role::WriterRetaining | Role::Runner => self.writer,
         }
     }
 }

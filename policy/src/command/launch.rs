@@ -66,9 +66,11 @@ pub fn start(
         Input::Live { .. } => (Role::CaptureLive, &[][..]),
         Input::Savefiles(files) => (Role::CaptureFiles, files.as_slice()),
     };
+    let retains = settings.rotation.as_ref().is_some_and(|rotation| rotation.retention.is_some());
+    let writes = if retains { Role::WriterRetaining } else { Role::Writer };
     let plan = |role| plans::of(role, settings, identities, &places);
     let (capture_plan, reassembler_plan, writer_plan) =
-        (plan(role)?, plan(Role::Reassembler)?, plan(Role::Writer)?);
+        (plan(role)?, plan(Role::Reassembler)?, plan(writes)?);
     // Capture first: it takes longest to get ready, with libpcap to load and filters to compile.
     let capture = begin(role, vec![(capture_out, manifest::DATA_OUT)], inputs, capture_plan)?;
     let between = vec![(reassembler_in, manifest::DATA_IN), (reassembler_out, manifest::DATA_OUT)];
@@ -84,7 +86,7 @@ pub fn start(
     last.extend(places.report.map(|file| (OwnedFd::from(file), manifest::REPORT)));
     last.extend(places.unprocessed.map(|file| (OwnedFd::from(file), manifest::UNPROCESSED)));
     last.extend(places.console.map(|stdout| (stdout, manifest::CONSOLE)));
-    let writer = begin(Role::Writer, last, &[], writer_plan)?;
+    let writer = begin(writes, last, &[], writer_plan)?;
     let mut processes = vec![capture, reassembler, writer];
     let mut leftovers = None;
     if let Some((runners, plan)) = beyond {

@@ -33,12 +33,15 @@ const PATIENCE: u32 = 1;
 /// What an address of `-S netviz_histogram_size` takes: its rows for both directions, and those summed up later.
 const ADDRESS_SPACE: u64 = 2048;
 
+/// Directories that a writer which removes the oldest has open at once to look through them.
+const DIRECTORIES: u64 = 48;
+
 /// The plan of `role`.
 pub fn of(role: Role, settings: &Settings, identities: &Identities, places: &Places) -> Result<Plan, Error> {
     Ok(match role {
         Role::CaptureLive | Role::CaptureFiles => Plan::Capture(capture(settings, identities)),
         Role::Reassembler => Plan::Reassembler(reassembler(settings, identities)),
-        Role::Writer => Plan::Writer(writer(settings, places)),
+        Role::Writer | Role::WriterRetaining => Plan::Writer(writer(settings, places)),
         Role::Runner => Plan::Runner(Box::new(programs::plan(settings, places)?)),
     })
 }
@@ -126,7 +129,9 @@ fn rotation(settings: &Settings) -> Option<RotationPlan> {
 
 fn writer(settings: &Settings, places: &Places) -> WriterPlan {
     // Flow files, and a few more: channels, directory, report.
-    let open_files = u64::from(settings.max_open_files).saturating_add(16);
+    let retention = settings.rotation.as_ref().and_then(|rotation| rotation.retention);
+    let listing = if retention.is_some() { DIRECTORIES } else { 0 };
+    let open_files = u64::from(settings.max_open_files).saturating_add(16).saturating_add(listing);
     let limits = Limits { address_space: None, open_files: Some(open_files), file_size: None };
     WriterPlan {
         confinement: confinement(settings, places.writer, limits),
@@ -148,6 +153,7 @@ fn writer(settings: &Settings, places: &Places) -> WriterPlan {
         networks: settings.networks.is_some(),
         notify: programs::notify(&settings.programs).map(Box::new),
         rotates: settings.rotation.is_some(),
+        retention,
     }
 }
 

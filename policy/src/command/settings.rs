@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use proto::control::Savefile;
 use proto::plan::{
-    ChartPlan, ConsolePlan, Digest, HttpPlan, NetworkPlan, Order, Overlap, PythonPlan, SandboxMode,
-    Separation,
+    ChartPlan, ConsolePlan, Digest, HttpPlan, NetworkPlan, Order, Overlap, PythonPlan, Retention,
+    SandboxMode, Separation,
 };
 
 /// A run as the command line asks for it.
@@ -97,6 +97,8 @@ pub struct Rotation {
     pub every: Option<u32>,
     /// After so many bytes.
     pub size: Option<u64>,
+    /// `--keep`, `--keep-size`, `--min-free`: what of the directories that are finished is kept.
+    pub retention: Option<Retention>,
 }
 
 /// The user's own programs, and who is told of files.

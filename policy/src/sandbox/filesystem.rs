@@ -14,7 +14,7 @@ const MOUNT_POINTS: [&str; 7] = ["/proc", "/tmp", "/dev", "/sys", "/usr", "/etc"
 /// into a new mount namespace, where a descriptor from the old one can no longer be bound.
 pub fn stand_in_output(role: Role) -> Result<(), String> {
     match role {
-        Role::Writer => {
+        Role::Writer | Role::WriterRetaining => {
             let directory = sys::duplicate(OUTPUT).map_err(|e| e.to_string())?;
             fchdir(directory).map_err(|e| e.to_string())?;
         }
@@ -42,7 +42,7 @@ pub fn replace_root(role: Role) -> Result<String, String> {
                 mount(Some("none"), place, Some("tmpfs"), flags, Some("size=4k,nr_inodes=1,mode=0555"))
             })?
         }
-        Role::Writer => {
+        Role::Writer | Role::WriterRetaining => {
             let tree =
                 sys::clone_working_directory().map_err(|e| format!("bind of the output directory: {e}"))?;
             mount_somewhere(|place| sys::attach_tree(&tree, place))?
@@ -50,7 +50,7 @@ pub fn replace_root(role: Role) -> Result<String, String> {
     };
     chdir(place).map_err(|e| format!("chdir: {e}"))?;
     let how = pivot(place)?;
-    if role == Role::Writer {
+    if role.writes() {
         sys::replace_directory(OUTPUT, "/").map_err(|e| format!("output directory: {e}"))?;
     }
     Ok(how.into())

@@ -22,9 +22,9 @@ pub fn restrict(role: Role) -> Result<String, String> {
         .and_then(Ruleset::create)
         .map_err(|e| e.to_string())?;
     let created = match role {
-        Role::Writer => {
+        Role::Writer | Role::WriterRetaining => {
             let directory = sys::duplicate(OUTPUT).map_err(|e| e.to_string())?;
-            created.add_rule(PathBeneath::new(directory, writer_rights())).map_err(|e| e.to_string())?
+            created.add_rule(PathBeneath::new(directory, writer_rights(role))).map_err(|e| e.to_string())?
         }
         Role::CaptureLive | Role::CaptureFiles | Role::Reassembler | Role::Runner => created,
     };
@@ -39,7 +39,14 @@ pub fn restrict(role: Role) -> Result<String, String> {
     }
 }
 
-/// Make files and directories, write them, read them back to compare and to digest.
-fn writer_rights() -> BitFlags<AccessFs> {
-    AccessFs::MakeReg | AccessFs::MakeDir | AccessFs::WriteFile | AccessFs::ReadFile | AccessFs::Truncate
+/// Make files and directories, write them, read them back to compare and to digest; list and remove them, where that
+/// is asked for.
+fn writer_rights(role: Role) -> BitFlags<AccessFs> {
+    let rights =
+        AccessFs::MakeReg | AccessFs::MakeDir | AccessFs::WriteFile | AccessFs::ReadFile | AccessFs::Truncate;
+    if role == Role::WriterRetaining {
+        rights | AccessFs::ReadDir | AccessFs::RemoveFile | AccessFs::RemoveDir
+    } else {
+        rights
+    }
 }

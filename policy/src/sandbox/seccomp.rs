@@ -16,6 +16,7 @@ const CAPTURE_LIVE: &[Instruction] = include!(concat!(env!("OUT_DIR"), "/capture
 const CAPTURE_FILES: &[Instruction] = include!(concat!(env!("OUT_DIR"), "/capture-files.rs"));
 const REASSEMBLER: &[Instruction] = include!(concat!(env!("OUT_DIR"), "/reassembler.rs"));
 const WRITER: &[Instruction] = include!(concat!(env!("OUT_DIR"), "/writer.rs"));
+const WRITER_RETAINING: &[Instruction] = include!(concat!(env!("OUT_DIR"), "/writer-retaining.rs"));
 const RUNNER: &[Instruction] = include!(concat!(env!("OUT_DIR"), "/runner.rs"));
 const PYTHON: &[Instruction] = include!(concat!(env!("OUT_DIR"), "/python.rs"));
 
@@ -36,6 +37,7 @@ fn program(role: Role, packet: Option<RawFd>) -> Result<Vec<sock_filter>, String
         Role::CaptureFiles => CAPTURE_FILES,
         Role::Reassembler => REASSEMBLER,
         Role::Writer => WRITER,
+        Role::WriterRetaining => WRITER_RETAINING,
         Role::Runner => RUNNER,
     };
     fill(list, packet)
@@ -70,7 +72,8 @@ mod tests {
 
     #[test]
     fn only_live_capture_names_a_packet_socket() {
-        for role in [Role::CaptureFiles, Role::Reassembler, Role::Writer, Role::Runner] {
+        for role in [Role::CaptureFiles, Role::Reassembler, Role::Writer, Role::WriterRetaining, Role::Runner]
+        {
             assert!(program(role, None).is_ok(), "{role:?}");
         }
     }

@@ -39,7 +39,7 @@ fn perform(control: &Control) -> Result<Done, String> {
     }
     match role {
         Role::Reassembler | Role::Runner => hear_out(),
-        Role::CaptureLive | Role::CaptureFiles | Role::Writer => {}
+        Role::CaptureLive | Role::CaptureFiles | Role::Writer | Role::WriterRetaining => {}
     }
     Ok(Done::Fully)
 }
@@ -63,7 +63,10 @@ fn part(plan: &Plan) -> (Role, &Confinement) {
             Source::Savefiles => (Role::CaptureFiles, &plan.confinement),
         },
         Plan::Reassembler(plan) => (Role::Reassembler, &plan.confinement),
-        Plan::Writer(plan) => (Role::Writer, &plan.confinement),
+        Plan::Writer(plan) => {
+            let retains = plan.retention.is_some();
+            (if retains { Role::WriterRetaining } else { Role::Writer }, &plan.confinement)
+        }
         Plan::Runner(plan) => (Role::Runner, &plan.confinement),
     }
 }

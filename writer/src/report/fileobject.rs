@@ -121,6 +121,7 @@ fn ours<'x>(mut tag: Tag<'x>, flow: &Flow, close: Option<&FlowClose>) -> Tag<'x>
         .with_any("continues", unless_zero(continues))
         .with_any("continued", continued)
         .with_any(BEFORE_ROTATION, unless_zero(part.map_or(0, |part| part.late)))
+        .with_any("withheld", unless_zero(flow.withheld()))
         .with_any("ending", ending)
         .with_any("index_truncated", index_fault.map(Fault::reason))
         .with_any("truncated", flow.fault.map(Fault::reason))

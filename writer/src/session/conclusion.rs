@@ -9,7 +9,6 @@ use proto::frame::Ending;
 use super::Session;
 use crate::chart::Charts;
 use crate::error::Error;
-use crate::period::Period;
 use crate::unprocessed::OTHER_LINK;
 
 /// Files in one directory that tcpflow thinks are too many.
@@ -87,17 +86,15 @@ impl Session<'_> {
             self.control.notice(Level::Error, &line);
             self.in_part = true;
         }
-        let (totals, sums, period) = self.last_period(totals);
+        let (totals, sums) = self.last_period(totals);
         if let Some(charts) = self.charts.take() {
-            self.draw(&charts, &period.as_ref().map(Period::prefix).unwrap_or_default());
+            self.draw(&charts, &self.place());
         }
         self.run.networks = self.networks.take();
         if let Some(report) = self.report.take() {
             self.note_report(report.finish(&totals, &sums, &self.run, reason.as_deref()));
         }
-        if let Some(period) = period {
-            period.finish();
-        }
+        self.finish_periods();
         ended.map(|()| if self.in_part { Done::InPart } else { Done::Fully })
     }
 }

@@ -16,6 +16,7 @@ use crate::flow::Flow;
 use crate::open_files::{FileId, Kind};
 use crate::period::Period;
 use crate::report::{Report, Span};
+use crate::retention::Keeper;
 use crate::sums::Sums;
 
 /// The directories that output goes into, one after the other.
@@ -23,6 +24,10 @@ pub struct Periods {
     current: Option<Period>,
     /// One that was made, and could not be used so far.
     spare: Option<Period>,
+    /// Who removes the oldest, if anyone does.
+    keeper: Option<Keeper>,
+    /// Bytes written before the present directory.
+    volume: u64,
     /// What each report begins with, if each directory has one: its name, its first text.
     head: Option<(String, Vec<u8>)>,
     output: Vec<u8>,
@@ -33,7 +38,7 @@ pub struct Periods {
 
 impl Periods {
     /// Before the first directory. `head` is what a report begins with.
-    pub fn new(plan: &WriterPlan, head: Option<Vec<u8>>) -> Option<Self> {
+    pub fn new(plan: &WriterPlan, head: Option<Vec<u8>>, keeper: Option<Keeper>) -> Option<Self> {
         let name = plan.report.as_ref().and_then(|report| match &report.place {
             ReportPlace::Inside(name) => Some(name.clone()),
             ReportPlace::Descriptor => None,
@@ -41,6 +46,8 @@ impl Periods {
         plan.rotates.then(|| Self {
             current: None,
             spare: None,
+            keeper,
+            volume: 0,
             head: name.zip(head),
             output: plan.output.clone(),
             plugin: plan.notify.as_ref().and_then(|notify| notify.plugin.clone()),
@@ -50,9 +57,14 @@ impl Periods {
 
     /// Makes the directory whose time begins at `start`, or takes the one that is left of an attempt.
     fn begin(&mut self, directory: &Directory, start: Timestamp) -> Result<(Period, Option<Report>), Errno> {
+        let keeper = self.keeper.as_ref();
         let period = match self.spare.take() {
             Some(spare) => spare,
-            None => Period::make(directory, start)?,
+            None => Period::make(directory, start, |name| {
+                if let Some(keeper) = keeper {
+                    keeper.spare(name);
+                }
+            })?,
         };
         let Some((name, head)) = &self.head else { return Ok((period, None)) };
         let begun = directory
@@ -65,6 +77,13 @@ impl Periods {
                 Err(errno)
             }
         }
+    }
+
+    /// Has everything be kept that is in use: `next`, or the present one if there is no next.
+    fn watch(&self, next: Option<&Period>) {
+        let Some(keeper) = &self.keeper else { return };
+        let used = [next.or(self.current.as_ref()), self.spare.as_ref()];
+        keeper.use_only(used.into_iter().flatten().map(Period::name));
     }
 }
 
@@ -90,7 +109,11 @@ impl Session<'_> {
         self.check(&totals)?;
         self.settle_with_closer(true);
         self.release_held();
-        let (next, report) = match (periods.begin(self.store.directory(), start), &periods.current) {
+        let begun = periods.begin(self.store.directory(), start);
+        if begun.is_err() {
+            periods.watch(None);
+        }
+        let (next, report) = match (begun, &periods.current) {
             (Ok(begun), _) => begun,
             (Err(errno), None) => {
                 let name = String::from_utf8_lossy(&periods.output).into_owned();
@@ -110,6 +133,8 @@ impl Session<'_> {
             self.conclude(periods, &old, Some(next.name()), &totals);
             old.finish();
         }
+        periods.watch(Some(&next));
+        periods.volume = self.store.volume();
         self.store.enter(next.prefix());
         if let Some(report) = report {
             self.report = Some(report);
@@ -137,14 +162,41 @@ impl Session<'_> {
     }
 
     /// What the report at the end of the run is about: all since the present directory began, if it is that directory's.
-    pub(super) fn last_period(&mut self, totals: Totals) -> (Totals, Sums, Option<Period>) {
-        let Some(Periods { current, before: (earlier, sums), head, .. }) = self.periods.take() else {
-            return (totals, self.store.sums.clone(), None);
+    pub(super) fn last_period(&mut self, totals: Totals) -> (Totals, Sums) {
+        let Some(Periods { current, before: (earlier, sums), head, .. }) = &self.periods else {
+            return (totals, self.store.sums.clone());
         };
-        if let (Some(period), true) = (&current, head.is_some()) {
+        if let (Some(period), true) = (current, head.is_some()) {
             self.run.period = Some(Span { start: period.start(), next: None });
         }
-        (totals.since(&earlier), self.store.sums.since(&sums), current)
+        (totals.since(earlier), self.store.sums.since(sums))
+    }
+
+    /// What goes before the names of files that lie in the present directory.
+    pub(super) fn place(&self) -> String {
+        let current = self.periods.as_ref().and_then(|periods| periods.current.as_ref());
+        current.map(Period::prefix).unwrap_or_default()
+    }
+
+    /// The last directory is finished, and what is due is removed.
+    pub(super) fn finish_periods(&mut self) {
+        if let Some(period) = self.periods.as_mut().and_then(|periods| periods.current.take()) {
+            period.finish();
+        }
+        if let Some(Periods { keeper: Some(keeper), .. }) = &self.periods {
+            keeper.settle();
+        }
+        self.tell_of_retention();
+    }
+
+    /// What is written is told to who removes directories, and what he has done to the user.
+    pub(super) fn tell_of_retention(&mut self) {
+        let Some(Periods { keeper: Some(keeper), volume, .. }) = &self.periods else { return };
+        keeper.holds(self.store.volume().saturating_sub(*volume));
+        for (level, text) in keeper.notices() {
+            self.in_part |= level == Level::Error;
+            self.control.notice(level, &text);
+        }
     }
 
     /// Whether output goes into several directories.

@@ -28,6 +28,13 @@ impl Store {
     /// So many bytes of the open body came; false if they cannot be stored. Makes its file for the first.
     pub fn admit_body(&mut self, flow: &mut Flow, length: u64) -> bool {
         self.sums.bodies.receive(length);
+        if let (Some(reason), Some(body)) =
+            (self.lack(), flow.bodies.as_mut().and_then(|bodies| bodies.open.as_mut()))
+        {
+            body.length = body.length.saturating_add(length);
+            self.sums.bodies.set_aside(reason, length);
+            return false;
+        }
         // What was held back for its turn may be of a part of the flow that lies in another directory.
         if flow.part.is_some()
             && flow.name.is_none()

@@ -35,7 +35,7 @@ impl Store {
 
     /// Notes when a segment came.
     pub fn arrival(&mut self, flow: &mut Flow, arrival: &Arrival, pending: &mut Pending<'_>) {
-        if flow.index.as_ref().is_some_and(|index| index.fault.is_none()) {
+        if flow.index.as_ref().is_some_and(|index| index.fault.is_none()) && self.lack().is_none() {
             let id = FileId { flow: flow.open.flow, kind: Kind::Index };
             let begins = flow.begins();
             let growth = pending.growth(id);
@@ -53,11 +53,19 @@ impl Store {
         pending: &mut Pending<'_>,
     ) {
         self.sums.kept.receive(1);
+        if let Some(reason) = self.lack() {
+            self.sums.kept.set_aside(reason, 1);
+            return self.withhold(flow, 1);
+        }
         let id = FileId { flow: flow.open.flow, kind: Kind::Flow };
         if flow.savefile.is_none() && flow.fault.is_none() {
             let format = Format::of(medium);
             match self.create(flow) {
                 Ok(()) => pending.growth(id).bytes.extend_from_slice(&format.header()),
+                Err(errno) if self.strikes(errno) => {
+                    self.sums.kept.set_aside(Fault(errno).reason(), 1);
+                    return self.withhold(flow, 1);
+                }
                 Err(errno) => self.fail(flow, errno),
             }
             flow.savefile = Some(Box::new(format));
@@ -135,6 +143,12 @@ impl Store {
             Ok(end) => {
                 flow.file_length = end;
                 self.sums.kept.write(growth.records);
+                self.relieve();
+            }
+            // A savefile without its header is none.
+            Err(errno) if length > 0 && self.strikes(errno) => {
+                self.sums.kept.set_aside(Fault(errno).reason(), growth.records);
+                self.withhold(flow, growth.records);
             }
             Err(errno) => {
                 self.fail(flow, errno);
@@ -150,7 +164,11 @@ impl Store {
         }
         let file = self.file_of(flow, kind)?;
         match contents::write_at(file, &growth.bytes, length) {
-            Ok(()) => Ok(length.saturating_add(contents::length(growth.bytes.len()))),
+            Ok(()) => {
+                let more = contents::length(growth.bytes.len());
+                self.grown = self.grown.saturating_add(more);
+                Ok(length.saturating_add(more))
+            }
             Err(errno) => {
                 // No half of a record.
                 let _ = contents::position(length).and_then(|end| ftruncate(file, end));

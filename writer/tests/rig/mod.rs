@@ -75,6 +75,7 @@ pub fn plan() -> WriterPlan {
         networks: false,
         notify: None,
         rotates: false,
+        retention: None,
     }
 }
 

@@ -109,6 +109,12 @@ fn output() -> Vec<Arg> {
             "Begin a new subdirectory, with a report of its own, after so much time (s, m, h, d) or so many \
              bytes (K, M, G, T), and at SIGUSR2; once for each kind",
         ),
+        long("keep", "TIME").help("Remove subdirectories of --rotate that were finished longer ago"),
+        long("keep-size", "SIZE").help("Remove the oldest subdirectories while all take more than this"),
+        long("min-free", "N%|SIZE").help(
+            "Remove the oldest subdirectories while less of the disk is free; when none is left, count packets \
+             without storing them",
+        ),
     ]
 }
 

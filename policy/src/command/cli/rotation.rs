@@ -1,6 +1,7 @@
 //! `--rotate` and what belongs to it: times and sizes with a letter behind them.
 
 use clap::ArgMatches;
+use proto::plan::{Retention, Room};
 
 use super::super::error::Error;
 use super::super::settings::Rotation;
@@ -15,7 +16,7 @@ const SIZES: [(char, u64); 4] = [('K', 1 << 10), ('M', 1 << 20), ('G', 1 << 30),
 pub fn read(matches: &ArgMatches) -> Result<Option<Rotation>, Error> {
     let mut rotation: Option<Rotation> = None;
     for (_, value) in in_order(matches, &["rotate"]) {
-        let Rotation { every, size } = rotation.get_or_insert_default();
+        let Rotation { every, size, .. } = rotation.get_or_insert_default();
         match (time(value), self::size(value)) {
             (Some(seconds), _) if every.is_none() => *every = Some(seconds),
             (None, Some(bytes)) if size.is_none() => *size = Some(bytes),
@@ -30,7 +31,46 @@ pub fn read(matches: &ArgMatches) -> Result<Option<Rotation>, Error> {
     if rotation.is_some() && console(matches).is_some() && !matches.get_flag("packets") {
         return Err(Error::Usage("--rotate: with -c or -C there are no directories to rotate".into()));
     }
+    let retention = retention(matches)?;
+    match &mut rotation {
+        Some(rotation) => rotation.retention = retention,
+        None if retention.is_some() => {
+            return Err(Error::Usage(
+                "--keep, --keep-size and --min-free need --rotate: only what it made is removed".into(),
+            ));
+        }
+        None => {}
+    }
     Ok(rotation)
+}
+
+fn retention(matches: &ArgMatches) -> Result<Option<Retention>, Error> {
+    let mut retention: Option<Retention> = None;
+    for (option, value) in in_order(matches, &["keep", "keep-size", "min-free"]) {
+        let Retention { age, size, free } = retention.get_or_insert_default();
+        let why = match option {
+            "keep" => {
+                *age = time(value);
+                age.is_none().then_some("not a time such as 30d")
+            }
+            "keep-size" => {
+                *size = self::size(value);
+                size.is_none().then_some("not a size such as 200G")
+            }
+            _ => {
+                *free = percent(value).map(Room::Percent).or_else(|| self::size(value).map(Room::Bytes));
+                free.is_none().then_some("neither a part such as 10% nor a size such as 20G")
+            }
+        };
+        why.map_or(Ok(()), |why| Err(refused(option, value, why)))?;
+    }
+    Ok(retention)
+}
+
+/// Less than all, in hundredths.
+fn percent(value: &str) -> Option<u8> {
+    let number = with_letter(value, &[('%', 1)])?;
+    u8::try_from(number).ok().filter(|number| *number < 100)
 }
 
 /// A time in seconds, which 32 bits hold.
@@ -74,5 +114,9 @@ mod tests {
         for value in ["G", "0G", "1g", "10GB", "8388608T", "99999999T"] {
             assert_eq!(size(value), None, "{value:?}");
         }
+        assert_eq!(
+            ["1%", "99%", "100%", "0%", "%", "10"].map(percent),
+            [Some(1), Some(99), None, None, None, None]
+        );
     }
 }
