@@ -11,7 +11,11 @@ BUILD_NEEDS := gcc:gcc,libc6-dev pkg-config:pkg-config pcap-config:libpcap-dev
 TEST_NEEDS := curl:curl ip:iproute2 ss:iproute2 python3:python3 tcpdump:tcpdump ethtool:ethtool \
 	gzip:gzip bzip2:bzip2 xz:xz-utils zstd:zstd zip:zip groff:groff-base pdftotext:poppler-utils setcap:libcap2-bin
 
-.PHONY: run test lint advisories fuzz build docs sbom reproducible needs test-needs
+# What packages are made and looked at with.
+DEB_NEEDS := dpkg-buildpackage:dpkg-dev dh:debhelper dh_apparmor:dh-apparmor lintian:lintian apparmor_parser:apparmor
+RPM_NEEDS := rpmbuild:rpm patchelf:patchelf rpm2cpio:rpm2cpio cpio:cpio rpmlint:rpmlint apparmor_parser:apparmor
+
+.PHONY: run test lint advisories fuzz build docs deb rpm package-tree sbom reproducible needs test-needs
 
 # The same source makes the same bytes, wherever it lies and whoever builds it: what a panic would say of where a
 # file was is said of names that stand for the directories.
@@ -30,6 +34,19 @@ build: needs
 DOCS ?= $(TARGET)/docs
 docs:
 	$(CARGO) run -q -p packaging -- $(DOCS)
+
+# Packages, in PACKAGES: for Debian and its kin, and for Fedora, openSUSE and theirs. Both are checked.
+PACKAGES ?= $(TARGET)/packages
+REVISION ?= 1
+deb: package-tree
+	@./tests/install-missing $(AS_ROOT) -- $(DEB_NEEDS)
+	package=$$(./packaging/make-deb $(PACKAGES)/tree $(PACKAGES) $(REVISION)) && ./packaging/check "$$package"
+rpm: package-tree
+	@./tests/install-missing $(AS_ROOT) -- $(RPM_NEEDS)
+	package=$$(./packaging/make-rpm $(PACKAGES)/tree $(PACKAGES) $(REVISION)) && ./packaging/check "$$package"
+package-tree: build docs
+	rm -rf $(PACKAGES)/tree
+	./packaging/install $(TARGET)/release $(DOCS) $(PACKAGES)/tree
 
 # Every test. Those that need root or a program that is not there say so, and are counted as ignored.
 test: needs test-needs
