@@ -34,7 +34,7 @@ pub struct Flood {
 }
 
 /// All of them.
-pub const FLOODS: [Flood; 30] = [
+pub const FLOODS: [Flood; 31] = [
     flood("syn", 2_000_000, flows::syn),
     flood("one-segment", 5_000_000, flows::one_segment),
     flood("comb", 2_000_000, flows::comb),
@@ -65,6 +65,7 @@ pub const FLOODS: [Flood; 30] = [
     flood("bulk", 750_000, ordinary::bulk),
     flood("short", 100_000, ordinary::short),
     flood("pages", 20_000, ordinary::pages),
+    flood("turns", 1000, ordinary::turns),
 ];
 
 const fn flood(name: &'static str, size: u64, make: fn(&mut Maker<'_>, u64) -> io::Result<()>) -> Flood {

@@ -25,6 +25,15 @@ pub fn bulk(maker: &mut Maker<'_>, size: u64) -> io::Result<()> {
     Ok(())
 }
 
+/// So many flows that send by turns, two million segments in all and at least ten of each.
+pub fn turns(maker: &mut Maker<'_>, flows: u64) -> io::Result<()> {
+    let segments = if flows == 0 { 0 } else { (10 * flows).max(2_000_000) };
+    for number in 0..segments {
+        maker.segment(ends(number % flows), after(100, number / flows * 10), ACK, &[b't'; 10])?;
+    }
+    Ok(())
+}
+
 /// So many connections with a request and an answer of 5,000 bytes each.
 pub fn short(maker: &mut Maker<'_>, size: u64) -> io::Result<()> {
     connections(maker, size, &[b's'; 5000])
