@@ -11,12 +11,12 @@ use std::path::Path;
 use clap::{Arg, Command};
 
 use super::super::error::Error;
-use super::matched;
 use super::naming::Naming;
 use super::options::{definition, takes_value};
 use super::refusal::refuse_empty;
 use super::scanner::Scanners;
 use super::set::Set;
+use super::{matched, rotation};
 
 /// What a file may have at most, in bytes: a hundred times what one with every option would.
 pub const MAX_LENGTH: usize = 1 << 20;
@@ -82,6 +82,7 @@ fn check(option: &OsStr) -> Result<(), Error> {
     Set::read(&matches)?;
     Scanners::read(&matches)?;
     Naming::read(&matches)?;
+    rotation::read(&matches)?;
     Ok(())
 }
 
@@ -148,6 +149,7 @@ mod tests {
             ("sandbox maybe", "1: --sandbox MODE: 'maybe': not one of require, strict, best-effort, off"),
             ("set x=1", "1: -S x: unknown name; known are "),
             ("set tcp_timeout=x", "1: -S tcp_timeout=x: not a whole number from 0 to 4294967295"),
+            ("rotate daily", "1: --rotate: 'daily': neither a time such as 1h nor a size such as 10G"),
             ("enable nosuch", "1: Invalid scanner name 'nosuch'"),
             ("format kQ", "1: -F invalid format specification 'Q'"),
             ("template ../x", "1: -T: Invalid filename_template: ../x: "),

@@ -57,9 +57,7 @@ fn input() -> Vec<Arg> {
             .long("list-interfaces")
             .action(ArgAction::SetTrue)
             .help("List the interfaces that can be captured on"),
-        Arg::new("wait-interface")
-            .long("wait-interface")
-            .value_name("SECONDS")
+        long("wait-interface", "SECONDS")
             .value_parser(ValueParser::new(wait))
             .help(
                 "Wait until the interface is there and up: so long at most, or forever; exit with 75 if it goes away",
@@ -69,9 +67,7 @@ fn input() -> Vec<Arg> {
             .value_parser(number_in(0..=u64::MAX))
             .default_value("16777216")
             .help("How far ahead a segment may lie before it starts a new flow"),
-        Arg::new("filter")
-            .long("filter")
-            .value_name("EXPRESSION")
+        long("filter", "EXPRESSION")
             .help("Filter expression; one that is made of operands takes its place"),
         flag("no-purge", 'P').help("Keep closed flows in memory: accepted, and what is done anyway"),
         Arg::new("operands")
@@ -107,7 +103,7 @@ fn output() -> Vec<Arg> {
         path("write", 'w', "FILE").help("Write packets that were not processed to this savefile"),
         long("rotate", "TIME|SIZE").action(ArgAction::Append).help(
             "Begin a new subdirectory, with a report of its own, after so much time (s, m, h, d) or so many \
-             bytes (K, M, G, T), and at SIGUSR2; once for each kind",
+             bytes (K, M, G, T), or both, and at SIGUSR2",
         ),
         long("keep", "TIME").help("Remove subdirectories of --rotate that were finished longer ago"),
         long("keep-size", "SIZE").help("Remove the oldest subdirectories while all take more than this"),
@@ -174,9 +170,7 @@ fn privileges() -> Vec<Arg> {
 
 fn others() -> Vec<Arg> {
     vec![
-        Arg::new("config")
-            .long("config")
-            .value_name("FILE")
+        long("config", "FILE")
             .action(ArgAction::Append)
             .value_parser(OsStringValueParser::new().map(PathBuf::from))
             .value_hint(clap::ValueHint::FilePath)

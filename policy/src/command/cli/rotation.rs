@@ -12,19 +12,16 @@ const TIMES: [(char, u64); 4] = [('s', 1), ('m', 60), ('h', 3600), ('d', 86_400)
 /// Letters of sizes, and how many bytes each is.
 const SIZES: [(char, u64); 4] = [('K', 1 << 10), ('M', 1 << 20), ('G', 1 << 30), ('T', 1 << 40)];
 
-/// Reads `--rotate`.
+/// Reads `--rotate`, of which the last of each kind counts.
 pub fn read(matches: &ArgMatches) -> Result<Option<Rotation>, Error> {
     let mut rotation: Option<Rotation> = None;
     for (_, value) in in_order(matches, &["rotate"]) {
         let Rotation { every, size, .. } = rotation.get_or_insert_default();
         match (time(value), self::size(value)) {
-            (Some(seconds), _) if every.is_none() => *every = Some(seconds),
-            (None, Some(bytes)) if size.is_none() => *size = Some(bytes),
+            (Some(seconds), _) => *every = Some(seconds),
+            (None, Some(bytes)) => *size = Some(bytes),
             (None, None) => {
                 return Err(refused("rotate", value, "neither a time such as 1h nor a size such as 10G"));
-            }
-            (Some(_), _) | (None, Some(_)) => {
-                return Err(refused("rotate", value, "one of its kind was given before"));
             }
         }
     }

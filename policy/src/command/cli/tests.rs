@@ -234,3 +234,11 @@ fn an_interface_that_is_waited_for_has_a_name() {
         assert!(status == 2 && text.contains(words), "{text}");
     }
 }
+
+#[test]
+fn of_times_and_of_sizes_the_last_counts() {
+    let rotation =
+        run(&["--rotate", "1G", "--rotate", "1h", "--rotate", "2K", "--rotate=1d"]).rotation.unwrap();
+    assert_eq!((rotation.every, rotation.size), (Some(86_400), Some(2048)));
+    assert!(run(&[]).rotation.is_none());
+}
