@@ -15,7 +15,11 @@ TEST_NEEDS := curl:curl ip:iproute2 ss:iproute2 python3:python3 tcpdump:tcpdump 
 DEB_NEEDS := dpkg-buildpackage:dpkg-dev dh:debhelper dh_apparmor:dh-apparmor lintian:lintian apparmor_parser:apparmor
 RPM_NEEDS := rpmbuild:rpm patchelf:patchelf rpm2cpio:rpm2cpio cpio:cpio rpmlint:rpmlint apparmor_parser:apparmor
 
-.PHONY: run test lint advisories fuzz build docs deb rpm package-tree sbom reproducible needs test-needs
+# What packages are tried in and with.
+BOOT_NEEDS := debootstrap:debootstrap systemd-nspawn:systemd-container curl:curl ip:iproute2 python3:python3 \
+	xmllint:libxml2-utils pgrep:procps nsenter:util-linux
+
+.PHONY: run test lint advisories fuzz build docs deb rpm package-tree boot-test rpm-test sbom reproducible needs test-needs
 
 # The same source makes the same bytes, wherever it lies and whoever builds it: what a panic would say of where a
 # file was is said of names that stand for the directories.
@@ -44,6 +48,17 @@ deb: package-tree
 rpm: package-tree
 	@./tests/install-missing $(AS_ROOT) -- $(RPM_NEEDS)
 	package=$$(./packaging/make-rpm $(PACKAGES)/tree $(PACKAGES) $(REVISION)) && ./packaging/check "$$package"
+# The packages as they are to run: in a Debian that is made and booted for it, and in a tree with nothing else in it. As root.
+BOOT_TEST ?= $(TARGET)/boot-test
+boot-test: package-tree
+	@./tests/install-missing $(AS_ROOT) -- $(DEB_NEEDS) $(BOOT_NEEDS)
+	package=$$(./packaging/make-deb $(PACKAGES)/tree $(PACKAGES) $(REVISION)) && \
+		newer=$$(./packaging/make-deb $(PACKAGES)/tree $(PACKAGES) $(REVISION)+newer) && \
+		$(AS_ROOT) ./tests/packages/boot "$$package" "$$newer" $(BOOT_TEST)
+rpm-test: rpm
+	@./tests/install-missing $(AS_ROOT) -- $(BOOT_NEEDS)
+	$(AS_ROOT) ./tests/packages/rpm $(PACKAGES)/tcpflow-hardened-*-$(REVISION).*.rpm
+
 package-tree: build docs
 	rm -rf $(PACKAGES)/tree
 	./packaging/install $(TARGET)/release $(DOCS) $(PACKAGES)/tree
