@@ -3,6 +3,10 @@
 //! Each file is in seccompiler's own format but for three keys that are taken out here: `comment` and `extends` at
 //! the top, of which the latter names a list whose rules go before, and `arch` on a rule, which keeps the rule to one
 //! architecture where calls differ.
+//!
+//! Where the compiler was told to put the address sanitizer in, and nowhere else, what its runtime calls
+//! (`sanitizer/address.json`) goes into each list whose default is to kill, and the crate is told by `cfg(sanitized)`.
+//! What it then links to is the sanitizer's own, so that a build without it that gets this far does not link.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -14,13 +18,23 @@ use serde_json::{Value, json};
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=seccomp");
+    println!("cargo::rerun-if-changed=sanitizer");
+    println!("cargo::rustc-check-cfg=cfg(sanitized)");
+    let sanitizers = env::var("CARGO_CFG_SANITIZE").unwrap_or_default();
+    let additions = if sanitizers.split(',').any(|name| name == "address") {
+        println!("cargo::rustc-cfg=sanitized");
+        additions()?
+    } else {
+        Vec::new()
+    };
     let arch = env::var("CARGO_CFG_TARGET_ARCH")?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
     for entry in fs::read_dir("seccomp")? {
         let path = entry?.path();
         // Both are compiled on any machine: a policy that only the other architecture refuses is found here.
         for candidate in ["x86_64", "aarch64"] {
-            let program = compile(&path, candidate).map_err(|e| format!("{}: {e}", path.display()))?;
+            let program =
+                compile(&path, candidate, &additions).map_err(|e| format!("{}: {e}", path.display()))?;
             if candidate == arch {
                 let name = path.file_stem().ok_or("policy without a name")?;
                 fs::write(out.join(name).with_extension("rs"), source(&program)?)?;
@@ -30,10 +44,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn compile(path: &Path, arch: &str) -> Result<BpfProgram, Box<dyn Error>> {
+/// What the sanitizer's runtime calls.
+fn additions() -> Result<Vec<Value>, Box<dyn Error>> {
+    let list: Value = serde_json::from_slice(&fs::read("sanitizer/address.json")?)?;
+    Ok(list.get("filter").and_then(Value::as_array).ok_or("no filter")?.clone())
+}
+
+fn compile(path: &Path, arch: &str, additions: &[Value]) -> Result<BpfProgram, Box<dyn Error>> {
     let mut policy: Value = serde_json::from_slice(&fs::read(path)?)?;
     let map = policy.as_object_mut().ok_or("not an object")?;
     map.remove("comment");
+    // The others are for programs that are not built here.
+    let kills = map.get("default_action").is_some_and(|action| action == "kill_process");
     let extended = map.remove("extends");
     let rules = map.get_mut("filter").and_then(Value::as_array_mut).ok_or("no filter")?;
     if let Some(extended) = extended {
@@ -41,6 +63,9 @@ fn compile(path: &Path, arch: &str) -> Result<BpfProgram, Box<dyn Error>> {
         let base: Value =
             serde_json::from_slice(&fs::read(path.with_file_name(name).with_extension("json"))?)?;
         rules.splice(0..0, base.get("filter").and_then(Value::as_array).ok_or("extends no list")?.clone());
+    }
+    if kills {
+        rules.extend_from_slice(additions);
     }
     rules.retain(|rule| rule.get("arch").is_none_or(|only| only == arch));
     for rule in rules {

@@ -53,6 +53,8 @@ pub fn main<E: Display>(run: impl FnOnce(&Control) -> Result<Done, E>) -> ExitCo
         return ExitCode::from(2);
     };
     tell_of_panics(&control);
+    #[cfg(sanitized)]
+    tell_of_the_sanitizer(&control);
     let last = match run(&control) {
         Ok(done) => FromRole::Done { failed: done == Done::InPart },
         Err(error) => FromRole::Failed(Text::cut(&error.to_string())),
@@ -71,6 +73,15 @@ fn tell_of_panics(control: &Control) {
         let _ = control.send(&FromRole::Failed(Text::cut(&format!("internal error: {info}"))));
         std::process::exit(101);
     }));
+}
+
+/// Makes what the sanitizer finds read as a reason, for standard error leads nowhere. It ends the process then.
+#[cfg(sanitized)]
+fn tell_of_the_sanitizer(control: &Control) {
+    let control = Control { socket: Arc::clone(&control.socket) };
+    sys::sanitizer::tell_of_reports(move |report| {
+        let _ = control.send(&FromRole::Failed(Text::cut(report)));
+    });
 }
 
 impl Control {

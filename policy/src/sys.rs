@@ -133,3 +133,55 @@ pub fn deny_write_execute() -> io::Result<String> {
 fn check(result: libc::c_int) -> io::Result<libc::c_int> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
+
+/// The runtime of the address sanitizer, in builds that have it.
+#[cfg(sanitized)]
+pub mod sanitizer {
+    use std::ffi::{CStr, c_char, c_int, c_void};
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    type Tell = Box<dyn Fn(&str) + Send + Sync>;
+
+    static TELL: OnceLock<Tell> = OnceLock::new();
+    static LOOK_FOR_NO_LEAKS: AtomicBool = AtomicBool::new(false);
+
+    unsafe extern "C" {
+        // Of sanitizer/common_interface_defs.h.
+        fn __sanitizer_sandbox_on_notify(reserved: *mut c_void);
+        // Of sanitizer/asan_interface.h.
+        fn __asan_set_error_report_callback(callback: Option<unsafe extern "C" fn(*const c_char)>);
+    }
+
+    /// Has what the sanitizer finds told by `tell` too, just before it ends the process.
+    pub fn tell_of_reports(tell: impl Fn(&str) + Send + Sync + 'static) {
+        let _ = TELL.set(Box::new(tell));
+        // SAFETY: takes a function, which is there as long as the process, of the type that the header gives.
+        unsafe { __asan_set_error_report_callback(Some(report)) };
+    }
+
+    /// Has what a report needs of /proc kept now, while there is one.
+    pub fn prepare_for_confinement() {
+        // SAFETY: takes a pointer for which the header has no use yet, and to which the runtime does nothing.
+        unsafe { __sanitizer_sandbox_on_notify(std::ptr::null_mut()) };
+    }
+
+    unsafe extern "C" fn report(text: *const c_char) {
+        // SAFETY: the runtime gives a C string that is live until this returns.
+        let text = unsafe { CStr::from_ptr(text) };
+        if let Some(tell) = TELL.get() {
+            tell(&text.to_string_lossy());
+        }
+    }
+
+    /// Has no leaks looked for at the end: that is done by tracing, which this process has just forbidden.
+    pub fn look_for_no_leaks() {
+        LOOK_FOR_NO_LEAKS.store(true, Ordering::Relaxed);
+    }
+
+    // SAFETY: the name is of sanitizer/lsan_interface.h, which leaves it to the program to be defined, with this type.
+    #[unsafe(no_mangle)]
+    extern "C" fn __lsan_is_turned_off() -> c_int {
+        c_int::from(LOOK_FOR_NO_LEAKS.load(Ordering::Relaxed))
+    }
+}

@@ -24,7 +24,9 @@ pub fn set(role: Role, limits: Limits) -> Result<String, String> {
         // Descriptors that are open stay open: this bounds new ones.
         (Resource::RLIMIT_NOFILE, open_files),
     ];
-    rows.extend(limits.address_space.map(|bytes| (Resource::RLIMIT_AS, bytes)));
+    // Of the address space the sanitizer takes terabytes, for what it notes of each byte.
+    let address_space = limits.address_space.filter(|_| !cfg!(sanitized));
+    rows.extend(address_space.map(|bytes| (Resource::RLIMIT_AS, bytes)));
     rows.extend(limits.file_size.map(|bytes| (Resource::RLIMIT_FSIZE, bytes)));
     for (resource, value) in rows {
         lower(resource, value)?;

@@ -77,6 +77,8 @@ fn give_up(
     packet: Option<RawFd>,
     begin_threads: impl FnOnce(),
 ) -> Result<Vec<Layer>, Error> {
+    #[cfg(sanitized)]
+    sys::sanitizer::prepare_for_confinement();
     let parent = nix::unistd::getppid();
     let mut entered = Entered { mode: confinement.mode, layers: Vec::new() };
     let enclosed = confinement.mode != SandboxMode::Off && !role.runs_programs();

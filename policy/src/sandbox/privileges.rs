@@ -60,7 +60,10 @@ pub fn tie_to(parent: Pid, role: Role) -> Result<String, String> {
 
 /// Lets no one of the same user trace this process or read its memory, and leaves no core.
 pub fn hide() -> Result<(), String> {
-    prctl::set_dumpable(false).map_err(|e| e.to_string())
+    prctl::set_dumpable(false).map_err(|e| e.to_string())?;
+    #[cfg(sanitized)]
+    sys::sanitizer::look_for_no_leaks();
+    Ok(())
 }
 
 /// No later exec, not that any is allowed, could gain a privilege.
