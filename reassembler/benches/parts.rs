@@ -7,12 +7,11 @@ use std::ops::Range;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use etherparse::PacketBuilder;
-use proto::flow::FlowId;
 use proto::plan::Separation;
 use proto::time::Timestamp;
 use reassembler::assembler::Assembler;
 use reassembler::decode::{Decoder, LinkType};
-use reassembler::flow::Flow;
+use reassembler::flow::{Beginning, Flow};
 use reassembler::table::{Class, Ends, Table};
 
 const DECODER: Decoder = Decoder { tunnels: true, separation: Separation::Tunnel };
@@ -58,9 +57,10 @@ fn table(criterion: &mut Criterion) {
             let frame = frame(number);
             let mut opened = DECODER.open(LinkType::from_number(1), &frame, 154);
             let segment = opened.segment().unwrap();
-            let ends = Ends::of(&segment);
-            let id = u64::from(number);
-            table.insert(ends, Flow::new(FlowId(id), id, &segment, Timestamp::new(1, 0)));
+            let ends = table.hash(Ends::of(&segment));
+            let number = u64::from(number);
+            let beginning = Beginning::of(&segment, Timestamp::new(1, 0), number);
+            table.insert(ends, Flow::new(beginning, number, &segment));
             all.push(ends);
         }
         let mut turn = all.iter().cycle();

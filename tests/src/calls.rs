@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use policy::SANITIZED;
 use seccompiler::compile_from_json;
 use serde_json::{Value, json};
 
@@ -155,12 +156,24 @@ pub struct List {
 }
 
 impl List {
-    /// Reads `policy/seccomp/NAME.json`.
+    /// Reads `policy/seccomp/NAME.json`; in a build with the sanitizer with what that adds.
     #[must_use]
     pub fn read(name: &str, packet: Option<u64>) -> Self {
-        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../policy/seccomp");
-        let text = std::fs::read(directory.join(name).with_extension("json")).unwrap();
-        let list: Value = serde_json::from_slice(&text).unwrap();
+        let file = json_of(&format!("seccomp/{name}"));
+        let mut list = Self::rules_of(&file, packet);
+        if SANITIZED && file["default_action"] == "kill_process" {
+            list.rules.extend(Self::sanitizers().rules);
+        }
+        list
+    }
+
+    /// What a build with the sanitizer adds to each list whose default is to kill: `policy/sanitizer/address.json`.
+    #[must_use]
+    pub fn sanitizers() -> Self {
+        Self::rules_of(&json_of("sanitizer/address"), None)
+    }
+
+    fn rules_of(list: &Value, packet: Option<u64>) -> Self {
         let here = |rule: &&Value| rule.get("arch").is_none_or(|arch| arch == std::env::consts::ARCH);
         let rules = list["filter"].as_array().unwrap().iter().filter(here);
         Self { rules: rules.map(|rule| Rule::read(rule, packet)).collect() }
@@ -182,6 +195,13 @@ impl List {
     pub fn names(&self) -> BTreeMap<u64, &str> {
         self.rules.iter().map(|rule| (rule.number, rule.name.as_str())).collect()
     }
+}
+
+/// A file of `policy`.
+fn json_of(name: &str) -> Value {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../policy");
+    let text = std::fs::read(directory.join(name).with_extension("json")).unwrap();
+    serde_json::from_slice(&text).unwrap()
 }
 
 /// The number of a call on this machine, by the table of the compiler of these lists: it is what the

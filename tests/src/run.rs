@@ -22,6 +22,9 @@ use crate::tree::{self, Tree};
 /// How long a run may take before it counts as hung.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
+/// How the sanitizer begins what it says.
+pub const SANITIZER: &str = "AddressSanitizer";
+
 /// A directory in which the program under test is run, removed at the end.
 pub struct Bench {
     subject: Subject,
@@ -330,9 +333,28 @@ impl Running {
         }
     }
 
-    /// Waits for its end, with standard input left as it is.
+    /// Waits until it has so many processes at work, all confined by a list of system calls.
+    pub fn wait_for_confined(&mut self, number: usize) {
+        self.wait_until("confinement", |running| {
+            let roles = running.roles().into_iter().filter_map(|role| role.status_if_alive());
+            roles.filter(|status| status["Seccomp"] == "2").count() == number
+        });
+    }
+
+    /// Waits for its end, with standard input left as it is. However it is to end, no process may have panicked, nor may
+    /// the sanitizer have found anything.
     #[must_use]
-    pub fn wait(mut self) -> Outcome {
+    pub fn wait(self) -> Outcome {
+        let outcome = self.end();
+        for defect in [SANITIZER, "internal error"] {
+            assert!(!outcome.stderr.contains(defect), "{}", outcome.stderr);
+        }
+        outcome
+    }
+
+    /// Waits for its end.
+    #[must_use]
+    pub fn end(mut self) -> Outcome {
         let limit = Instant::now() + self.limit;
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {

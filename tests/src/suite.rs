@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Completion, Trial};
 use nix::sys::stat::{Mode, umask};
+use policy::SANITIZED;
 
 use crate::subject::{self, Subject};
 
@@ -27,6 +28,10 @@ pub enum Need {
     Original,
     /// Ours: the original differs, for the reason given.
     Ours(&'static str),
+    /// A build with the sanitizer.
+    Sanitizer,
+    /// One without, for the reason given.
+    NoSanitizer(&'static str),
 }
 
 impl Need {
@@ -44,6 +49,8 @@ impl Need {
             Self::Original => subject::original().err(),
             Self::Ours(why) => (Subject::from_environment() == Subject::Theirs)
                 .then(|| format!("the original differs: {why}")),
+            Self::Sanitizer => (!SANITIZED).then(|| "needs a build with the sanitizer".to_owned()),
+            Self::NoSanitizer(why) => SANITIZED.then(|| format!("the sanitizer is in the way: {why}")),
         }
     }
 }

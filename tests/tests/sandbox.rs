@@ -3,12 +3,13 @@
 
 use std::process::ExitCode;
 
+use nix::sys::signal::Signal;
 use policy::manifest;
 use tcpflow_tests::capture::{ETHERNET, pcap};
 use tcpflow_tests::cases;
 use tcpflow_tests::confinement::{self, Told};
 use tcpflow_tests::conversation::Conversation;
-use tcpflow_tests::run::{Bench, Outcome};
+use tcpflow_tests::run::{Bench, Outcome, SANITIZER};
 use tcpflow_tests::subject::Subject;
 use tcpflow_tests::suite::{self, Case, Need};
 
@@ -16,6 +17,9 @@ const ROLES: [&str; 3] = ["tcpflow-capture", "tcpflow-reassembler", "tcpflow-wri
 
 /// `PR_SET_NO_NEW_PRIVS`, `PR_SET_SECCOMP`.
 const NO_NEW_PRIVS: &str = "prctl:38=EPERM";
+
+/// To be refused limits.
+const LIMITS: Need = Need::NoSanitizer("it asks for limits itself, and ends if it may not");
 
 fn main() -> ExitCode {
     let mut all = cases![
@@ -36,6 +40,7 @@ fn main() -> ExitCode {
         best_effort_runs_a_plugin_without_landlock,
         a_plugin_is_refused_without_landlock,
     ]);
+    all.extend(cases![&[Need::Sanitizer]; what_the_sanitizer_finds_in_a_role_is_told]);
     all.extend(cases![&[Need::Root]; strict_goes_on_with_every_layer]);
     all.extend(refusals());
     suite::main(all)
@@ -76,7 +81,7 @@ fn refusals() -> Vec<Case> {
         row("seccomp_denied", "seccomp=EPERM", "seccomp"),
         row("seccomp_unknown_to_the_kernel", "seccomp=ENOSYS", "seccomp"),
         row("no_new_privs_denied", NO_NEW_PRIVS, "no_new_privs"),
-        row("limits_denied", "prlimit64=EPERM", "resource limits"),
+        Refusal { needs: &[LIMITS], ..row("limits_denied", "prlimit64=EPERM", "resource limits") },
         as_root("setresuid_denied", "setresuid=EPERM", "setresuid"),
         as_root("setgroups_denied", "setgroups=EPERM", "setgroups"),
         whatever("capset_denied", "capset=EPERM", "capabilities"),
@@ -286,7 +291,7 @@ fn the_runner_has_the_descriptors_of_its_manifest() {
     let bench = bench();
     let line = ["-r", "-", "-o", "out", "-S", "tcp_cmd=true", "-S", "tcp_alert_fd=2"];
     let mut running = bench.run(&line).start();
-    running.wait_until("four roles", |running| running.roles().len() == 4);
+    running.wait_for_confined(4);
     // It starts with tcpflow's standard error, and is silent once it is confined.
     running.wait_until("a runner that is silent", |running| {
         let runner = running.roles().into_iter().find(|role| role.executable == "tcpflow-runner");
@@ -349,4 +354,18 @@ fn a_plugin_is_refused_without_landlock() {
 fn an_unknown_mode_is_refused() {
     let outcome = bench().run(&["-r", "in.pcap", "-o", "out", "--sandbox=please"]).finish().expect(2);
     assert!(outcome.stderr.contains("please"), "{}", outcome.stderr);
+}
+
+/// A fault in a role that is confined, and whose standard error leads nowhere.
+fn what_the_sanitizer_finds_in_a_role_is_told() {
+    for name in ROLES {
+        let bench = bench();
+        let mut running = bench.run(&["-r", "-", "-o", "out"]).start();
+        running.wait_for_confined(ROLES.len());
+        running.signal_role(name, Signal::SIGSEGV);
+        let outcome = running.end().expect(1);
+        let told =
+            outcome.stderr.contains(&format!("tcpflow: {name}: ====")) && outcome.stderr.contains(SANITIZER);
+        assert!(told, "{name}: {}", outcome.stderr);
+    }
 }

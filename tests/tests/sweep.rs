@@ -186,7 +186,7 @@ mod sweep {
     enum Part {
         /// Each number, with arguments that can do nothing.
         Numbers,
-        /// Each rule with an argument that it covers, and with each argument mutated.
+        /// Each rule with an argument that it covers, and with each argument mutated; what a sanitizer needs.
         Arguments,
         /// Numbers with the bit of x32.
         X32,
@@ -239,7 +239,12 @@ mod sweep {
                     let numbers = NUMBERS.chain(STRANGE).filter(|number| !splits(setting, *number));
                     numbers.map(|number| native((number, harmless(number)))).collect()
                 }
-                Self::Arguments => arguments_of(&list).map(native).collect(),
+                Self::Arguments => {
+                    // What is for builds with the sanitizer only is asked of each.
+                    let sanitizers = List::sanitizers().rules;
+                    let asked = sanitizers.iter().map(|rule| (rule.number, rule.covered()));
+                    arguments_of(&list).chain(asked).map(native).collect()
+                }
                 Self::X32 => {
                     let numbers =
                         NUMBERS.filter(|number| refusal != Refusal::Kill || is_taken(&list, *number));
