@@ -19,7 +19,7 @@ RPM_NEEDS := rpmbuild:rpm patchelf:patchelf rpm2cpio:rpm2cpio cpio:cpio rpmlint:
 BOOT_NEEDS := debootstrap:debootstrap systemd-nspawn:systemd-container curl:curl ip:iproute2 python3:python3 \
 	xmllint:libxml2-utils pgrep:procps nsenter:util-linux
 
-.PHONY: run test lint advisories fuzz build docs deb rpm package-tree boot-test rpm-test sbom reproducible needs test-needs
+.PHONY: run test sanitized lint advisories fuzz build docs deb rpm package-tree boot-test rpm-test sbom reproducible needs test-needs
 
 # The same source makes the same bytes, wherever it lies and whoever builds it: what a panic would say of where a
 # file was is said of names that stand for the directories.
@@ -67,6 +67,16 @@ package-tree: build docs
 test: needs test-needs
 	$(CARGO) build --workspace --bins
 	$(CARGO) test --workspace --no-fail-fast
+
+# Every test once more, of executables that have the address sanitizer and rustc's own checks in them. Build scripts and
+# macros, which run while building, go without if the target is named.
+SANITIZER := -Zsanitizer=address -Zub-checks=yes
+SANITIZED := RUSTC_BOOTSTRAP=1 RUSTFLAGS="$(SANITIZER)" RUSTDOCFLAGS="$(SANITIZER)" \
+	CARGO_TARGET_DIR=$(TARGET)/sanitized $(CARGO)
+OF_SANITIZED := --workspace --profile sanitized --target $(shell rustc -vV | sed -n 's/^host: //p')
+sanitized: needs test-needs
+	$(SANITIZED) build $(OF_SANITIZED) --bins
+	$(SANITIZED) test $(OF_SANITIZED) --no-fail-fast
 
 lint:
 	$(CARGO) fmt --all --check
