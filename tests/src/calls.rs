@@ -156,21 +156,35 @@ pub struct List {
 }
 
 impl List {
-    /// Reads `policy/seccomp/NAME.json`; in a build with the sanitizer with what that adds.
+    /// Reads `policy/seccomp/NAME.json`, and before it the list that it extends; in a build with the sanitizer with what
+    /// that adds.
     #[must_use]
     pub fn read(name: &str, packet: Option<u64>) -> Self {
         let file = json_of(&format!("seccomp/{name}"));
-        let mut list = Self::rules_of(&file, packet);
+        let mut list = Self::extended(&file, packet);
         if SANITIZED && file["default_action"] == "kill_process" {
             list.rules.extend(Self::sanitizers().rules);
         }
         list
     }
 
+    /// The same without what it extends.
+    #[must_use]
+    pub fn read_own(name: &str) -> Self {
+        Self::rules_of(&json_of(&format!("seccomp/{name}")), None)
+    }
+
     /// What a build with the sanitizer adds to each list whose default is to kill: `policy/sanitizer/address.json`.
     #[must_use]
     pub fn sanitizers() -> Self {
         Self::rules_of(&json_of("sanitizer/address"), None)
+    }
+
+    fn extended(list: &Value, packet: Option<u64>) -> Self {
+        let base = list["extends"].as_str().map(|base| Self::extended(&json_of(&format!("seccomp/{base}")), packet));
+        let mut rules = base.map_or_else(Vec::new, |base| base.rules);
+        rules.extend(Self::rules_of(list, packet).rules);
+        Self { rules }
     }
 
     fn rules_of(list: &Value, packet: Option<u64>) -> Self {

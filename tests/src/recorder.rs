@@ -114,7 +114,10 @@ impl Recorder {
             "1" => Process::name_in(&status),
             _ => "plugin".to_owned(),
         };
-        self.confined.insert(pid, name);
+        // A filter is loaded in all threads by one of them.
+        let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+        let threads = threads.filter_map(|thread| thread.file_name().to_str()?.parse().ok());
+        self.confined.extend(threads.map(|thread| (Pid::from_raw(thread), name.clone())));
     }
 }
 

@@ -55,6 +55,7 @@ fn main() -> ExitCode {
     let mut cases: Vec<Case> = heirs.map(case).collect();
     cases.extend(tcpflow_tests::cases![&[Need::Root];
         roles_of_an_ordinary_user_have_what_their_manifest_says,
+        roles_of_a_run_with_retention_have_what_their_manifest_says,
         every_descriptor_of_the_writer_is_one_that_the_command_line_asks_for,
         programs_of_the_user_begin_without_what_was_ignored_or_blocked,
     ]);
@@ -361,7 +362,8 @@ fn has_its_descriptors(role: &Process, more: &[(i32, &'static str)]) {
         ("tcpflow-writer", files) => {
             for (number, to) in files {
                 let to = to.to_string_lossy();
-                let known = to.ends_with("/report.xml") || to.contains("/192.000.002.00");
+                let known = ["/report.xml", "/.tcpflow"].iter().any(|name| to.ends_with(name))
+                    || to.contains("/192.000.002.00");
                 assert!(known, "{name}: {number} leads to {to}");
             }
         }
@@ -418,9 +420,11 @@ fn has_its_privileges(role: &Process, uid: &str, gid: &str) {
     for set in sets {
         assert_eq!(status[set].trim_start_matches('0'), "", "{name}: {set}");
     }
-    // The writer has one that ends files, unless programs are told of each, or nobody may have another.
-    let may_have = |threads: &str| threads == "1" || (name == "tcpflow-writer" && threads == "2");
-    assert!(may_have(&status["Threads"]), "{name}: {} threads", status["Threads"]);
+    // The writer has one that ends files, unless programs are told of each, or nobody may have another; and one that
+    // removes directories, where that is asked for.
+    let most = if name == "tcpflow-writer" { 3 } else { 1 };
+    let threads: u32 = status["Threads"].parse().unwrap();
+    assert!((1..=most).contains(&threads), "{name}: {threads} threads");
     for (field, value) in
         [("NoNewPrivs", "1"), ("Seccomp", "2"), ("Seccomp_filters", "1"), ("TracerPid", "0")]
     {
@@ -489,6 +493,30 @@ fn roles_of_an_ordinary_user_have_what_their_manifest_says() {
         has_its_signals(&role);
         has_its_privileges(&role, &nobody.uid.to_string(), &nobody.gid.to_string());
         has_its_limits(&role);
+    }
+    drop(input);
+    let _ = running.wait().expect(0);
+}
+
+/// A writer that removes directories has one more thread, and no descriptor more but the mark of the one that is in use.
+fn roles_of_a_run_with_retention_have_what_their_manifest_says() {
+    let bench = bench();
+    let input = Input::of(&bench);
+    input.feed();
+    let line = ["-r", "fifo", "-o", "out", "-U", USER, "--rotate", "1d", "--keep", "1d", "--min-free", "1K"];
+    let mut running = bench.run(&line).start();
+    let flows = || bench.tree("out").keys().filter(|name| name.contains("/192.")).count();
+    running.wait_until("all flows", |_| flows() == usize::from(CONNECTIONS) * 2);
+    let roles = running.roles();
+    assert_eq!(roles.len(), 3, "{roles:?}");
+    for role in &roles {
+        has_its_descriptors(role, &[]);
+        has_its_signals(role);
+        has_its_privileges(role, "1954321", "1954322");
+        has_its_limits(role);
+        has_its_place(role);
+        let threads = if role.executable == "tcpflow-writer" { "3" } else { "1" };
+        assert_eq!(role.status()["Threads"], threads, "{}", role.executable);
     }
     drop(input);
     let _ = running.wait().expect(0);

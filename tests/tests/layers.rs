@@ -66,9 +66,10 @@ mod acts {
         RawSocket,
         WriteOutside,
         ClimbOut,
+        RemoveOutside,
     }
 
-    const ACTS: [Act; 10] = [
+    const ACTS: [Act; 11] = [
         Act::ReadShadow,
         Act::ReadShadowFromOutput,
         Act::Signal,
@@ -79,6 +80,7 @@ mod acts {
         Act::RawSocket,
         Act::WriteOutside,
         Act::ClimbOut,
+        Act::RemoveOutside,
     ];
 
     impl Act {
@@ -89,9 +91,12 @@ mod acts {
                 Self::Trace | Self::PacketSocket | Self::RawSocket => true,
                 // Whose files those are, and that no capability is above that, is all that keeps them from him.
                 Self::ReadShadow | Self::ReadShadowFromOutput => !matches!(layer, "user" | "capabilities"),
-                Self::Signal | Self::Connect | Self::SendDatagram | Self::WriteOutside | Self::ClimbOut => {
-                    false
-                }
+                Self::Signal
+                | Self::Connect
+                | Self::SendDatagram
+                | Self::WriteOutside
+                | Self::ClimbOut
+                | Self::RemoveOutside => false,
             }
         }
     }
@@ -102,15 +107,30 @@ mod acts {
         name: &'static str,
         before: &'static [&'static str],
         line: &'static [&'static str],
+        /// What is tried.
+        acts: &'static [Act],
     }
 
-    const STARTS: [Start; 3] = [
-        Start { name: "savefiles", before: &[], line: &["-r", "-", "-U", "nobody", "-S", "tcp_cmd=true"] },
-        Start { name: "live", before: &[], line: &["-i", "lo", "-p", "-U", "nobody"] },
+    const STARTS: [Start; 4] = [
+        Start {
+            name: "savefiles",
+            before: &[],
+            line: &["-r", "-", "-U", "nobody", "-S", "tcp_cmd=true"],
+            acts: &ACTS,
+        },
+        Start { name: "live", before: &[], line: &["-i", "lo", "-p", "-U", "nobody"], acts: &ACTS },
+        // What its writer may beyond others is to list and to remove.
+        Start {
+            name: "retention",
+            before: &[],
+            line: &["-r", "-", "-U", "nobody", "--rotate", "1d", "--keep", "1d"],
+            acts: &[Act::ReadShadowFromOutput, Act::WriteOutside, Act::ClimbOut, Act::RemoveOutside],
+        },
         Start {
             name: "savefiles_of_an_ordinary_user",
             before: &["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"],
             line: &["-r", "-", "-S", "tcp_cmd=true"],
+            acts: &ACTS,
         },
     ];
 
@@ -132,7 +152,7 @@ mod acts {
     }
 
     fn every_act_fails(row: &Row, start: &Start) {
-        for act in ACTS {
+        for &act in start.acts {
             let spared: &[Option<usize>] = match act {
                 // Each against a sibling that nobody holds.
                 Act::Signal | Act::Trace => &[Some(0), Some(1)],
@@ -143,7 +163,8 @@ mod acts {
                 | Act::PacketSocket
                 | Act::RawSocket
                 | Act::WriteOutside
-                | Act::ClimbOut => &[None],
+                | Act::ClimbOut
+                | Act::RemoveOutside => &[None],
             };
             if act == Act::Signal && row.layer == "seccomp" && kernel() < (6, 12) {
                 // Landlock keeps signals in from then on; before, one list stands alone against it.
@@ -173,6 +194,7 @@ mod acts {
     impl Scene {
         fn new(row: &Row, start: &Start) -> Self {
             let bench = Bench::of(Subject::Ours).folder("outside", 0o777).folder("out", 0o777);
+            let bench = bench.file("outside/kept", b"");
             let line = [start.line, &["-o", "out", "--sandbox=best-effort", "--sandbox-report"]].concat();
             let (mut before, mut run) = (without(row.failures), bench.run(&line));
             if !start.before.is_empty() {
@@ -219,7 +241,7 @@ mod acts {
             assert!(self.streams.accept().is_err_and(waits), "{act:?}: somebody connected");
             assert!(self.datagrams.recv(&mut [0; 8]).is_err_and(waits), "{act:?}: a datagram came");
             let outside = self.bench.tree("outside");
-            assert!(outside.is_empty(), "{act:?}: {outside:?}");
+            assert!(outside.keys().eq(["kept"]), "{act:?}: {outside:?}");
         }
 
         /// One act, up to the first call that fails.
@@ -247,6 +269,10 @@ mod acts {
                 Act::WriteOutside => {
                     let path = self.bench.path().join("outside/escaped");
                     open(tracee, path.to_str().unwrap(), libc::O_WRONLY | libc::O_CREAT)
+                }
+                Act::RemoveOutside => {
+                    let path = text(tracee, self.bench.path().join("outside/kept").to_str().unwrap());
+                    call(tracee, libc::SYS_unlinkat, [here(), path, 0, 0])
                 }
                 Act::ClimbOut => {
                     open_from_output(tracee, "../outside/escaped", libc::O_WRONLY | libc::O_CREAT)

@@ -54,6 +54,7 @@ mod rules {
         let needs = [Need::Root, Need::Tracing, Need::Program("python3"), plain];
         let mut all = cases![&needs[..3]; a_plugin_needs_every_rule];
         all.extend(cases![&needs; files_need_every_rule]);
+        all.extend(cases![&[Need::Root, Need::Tracing, plain]; retention_needs_every_rule]);
         all.extend(cases![&[Need::Namespaces, Need::Tracing, plain]; live_needs_every_rule]);
         all
     }
@@ -85,6 +86,10 @@ mod rules {
 
     /// Rules of a list that none of these calls is by, in words.
     fn unneeded(name: &str, packet: Option<u64>, calls: &BTreeSet<Call>) -> Vec<String> {
+        unneeded_of(name, &List::read(name, packet), calls)
+    }
+
+    fn unneeded_of(name: &str, list: &List, calls: &BTreeSet<Call>) -> Vec<String> {
         assert!(!calls.is_empty(), "{name}: no call was recorded");
         let is_debug_build = cfg!(debug_assertions) && std::env::var_os("TCPFLOW_BIN").is_none();
         let is_excused = |call: &str, comment: &str| {
@@ -93,7 +98,6 @@ mod rules {
             let is_known = |known: &str| known == call || known.contains(':') && rule.starts_with(known);
             of_debug_builds || ELSEWHERE.iter().any(|(list, known, _)| *list == name && is_known(known))
         };
-        let list = List::read(name, packet);
         let unneeded = list.rules.iter().filter(|rule| {
             let is_met = calls.iter().any(|(number, arguments)| rule.covers(*number, *arguments));
             !is_met && !is_excused(&rule.name, &rule.comment)
@@ -163,6 +167,21 @@ mod rules {
         let outcome = running.wait().expect(0);
         assert!(outcome.stdout.contains("</dfxml>"), "{}", outcome.stdout);
         vec![recording.join().unwrap()]
+    }
+
+    /// Directories within directories go, by size, and it is looked how much room there is.
+    fn retention_needs_every_rule() {
+        let bench = Bench::of(Subject::Ours).file("in.pcap", &long());
+        let line = ["-r", "in.pcap", "-o", "out", "--rotate", "5s", "-T", "%a/%A"];
+        let _ = bench.run(&line).finish().expect(0);
+        let more = ["--keep-size", "1K", "--min-free", "1K", "--keep", "1d"];
+        let mut child = halted(&bench, &[&line[..], &more].concat()).spawn().unwrap();
+        let recording = recorded(&child, false);
+        assert!(child.wait().unwrap().success());
+        let recording = [recording.join().unwrap()];
+        let missing =
+            unneeded_of("writer-retaining", &List::read_own("writer-retaining"), &of(&recording, WRITER));
+        assert!(missing.is_empty(), "no run needs these rules:\n{}", missing.join("\n"));
     }
 
     /// All that is printed and drawn, in the order of streams, of a savefile that is compressed.

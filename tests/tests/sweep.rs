@@ -25,6 +25,7 @@ fn main() -> ExitCode {
 #[cfg(target_arch = "x86_64")]
 mod sweep {
     use std::collections::{BTreeSet, VecDeque};
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     use nix::errno::Errno;
     use nix::sys::signal::Signal;
@@ -58,10 +59,18 @@ mod sweep {
         for (setting, needs) in [
             (Setting::Savefiles, &[Need::Root, Need::Tracing][..]),
             (Setting::Live, &[Need::Namespaces, Need::Tracing]),
+            (Setting::Retaining, &[Need::Root, Need::Tracing]),
             (Setting::Runner, &[Need::Root, Need::Tracing]),
             (Setting::Plugin, &[Need::Root, Need::Tracing, Need::Program("python3")]),
         ] {
-            for part in [Part::Numbers, Part::Arguments, Part::X32, Part::Interrupt] {
+            // By other doors than the machine's own one more list of the same kind is no other.
+            let parts: &[Part] = match setting {
+                Setting::Retaining => &[Part::Numbers, Part::Arguments],
+                Setting::Savefiles | Setting::Live | Setting::Runner | Setting::Plugin => {
+                    &[Part::Numbers, Part::Arguments, Part::X32, Part::Interrupt]
+                }
+            };
+            for &part in parts {
                 let name = format!("{setting:?}_{part:?}").to_lowercase();
                 all.push(Case::new(name, needs, move || ask_all(setting, part)));
             }
@@ -92,6 +101,7 @@ mod sweep {
     enum Setting {
         Savefiles,
         Live,
+        Retaining,
         Runner,
         Plugin,
     }
@@ -120,6 +130,7 @@ mod sweep {
                     }
                 }
                 Self::Live => const { &[role("tcpflow-capture", "capture-live")] },
+                Self::Retaining => const { &[role("tcpflow-writer", "writer-retaining")] },
                 Self::Runner => &[Subjected {
                     name: "tcpflow-runner",
                     list: "runner",
@@ -142,10 +153,14 @@ mod sweep {
             let input: &[&str] = if self == Self::Live { &["-i", INTERFACE] } else { &["-r", "-"] };
             let own: &[&str] = match self {
                 Self::Savefiles | Self::Live => &["-U", "nobody"],
+                Self::Retaining => &["-U", "nobody", "--rotate", "1d", "--keep", "1d"],
                 Self::Runner => &["-S", "tcp_cmd=true"],
                 Self::Plugin => &PLUGGED,
             };
-            let mut run = scene.bench.run(&[input, own, more, &["-o", "out"]].concat());
+            // One run rotates in a directory.
+            let number = scene.runs.fetch_add(1, Ordering::Relaxed);
+            let output = if self == Self::Retaining { format!("out{number}") } else { "out".to_owned() };
+            let mut run = scene.bench.run(&[input, own, more, &["-o", &output]].concat());
             if let Some(lab) = &scene.lab {
                 run = run.after(&lab.at_server());
             }
@@ -171,13 +186,15 @@ mod sweep {
     struct Scene {
         bench: Bench,
         lab: Option<Lab>,
+        /// How many were started.
+        runs: AtomicU32,
     }
 
     impl Scene {
         fn new(setting: Setting) -> Self {
             let plugin = b"def f(flow):\n    return None\n";
             let bench = Bench::of(Subject::Ours).folder("plugins", 0o755).file("plugins/m.py", plugin);
-            Self { bench, lab: (setting == Setting::Live).then(Lab::new) }
+            Self { bench, lab: (setting == Setting::Live).then(Lab::new), runs: AtomicU32::new(0) }
         }
     }
 

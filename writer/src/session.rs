@@ -58,7 +58,7 @@ pub struct Session<'a> {
     dump: bool,
     networks: Option<Networks>,
     /// The directories that output goes into, if it goes into several.
-    periods: Option<Periods>,
+    periods: Option<Box<Periods>>,
     /// What the report says beside what was counted.
     run: Run,
     /// Whether something could not be stored that nothing else tells of.

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod growing;
+mod withheld;
 
 use std::ops::Range;
 use std::os::fd::OwnedFd;
@@ -22,7 +23,7 @@ use crate::flow::{Fault, Flow};
 use crate::index;
 use crate::naming::Naming;
 use crate::open_files::{FileId, Kind, OpenFiles};
-use crate::room::{DISK_FULL, Room};
+use crate::room::Room;
 use crate::sums::{Failure, Sums};
 
 /// Why bytes are not stored that fill a hole of a file in a directory which is finished.
@@ -181,47 +182,6 @@ impl Store {
                 self.relieve();
             }
             Err(errno) => self.refuse(flow, errno, length),
-        }
-    }
-
-    /// Why nothing is to be stored now.
-    fn lack(&self) -> Option<&'static str> {
-        self.room.as_ref().and_then(Room::lack)
-    }
-
-    /// So much of a flow is not stored, though it could have been with more room.
-    fn withhold(&mut self, flow: &mut Flow, count: u64) {
-        self.sums.withheld = self.sums.withheld.saturating_add(count);
-        let part = flow.part.get_or_insert_default();
-        part.withheld = part.withheld.saturating_add(count);
-    }
-
-    /// Bytes of a flow could not be stored, nor can any that follow; or only as long as the disk is full.
-    fn refuse(&mut self, flow: &mut Flow, errno: Errno, bytes: u64) {
-        self.sums.payload.set_aside(Fault(errno).reason(), bytes);
-        if self.strikes(errno) {
-            self.withhold(flow, bytes);
-        } else {
-            self.fail(flow, errno);
-        }
-    }
-
-    /// Whether this means that the disk is full, and storing goes on when it is not.
-    fn strikes(&mut self, errno: Errno) -> bool {
-        let Some(room) = self.room.as_mut().filter(|_| Fault(errno).reason() == DISK_FULL) else {
-            return false;
-        };
-        if room.strike() {
-            self.sums
-                .tell("no space left on the disk: until there is room, packets are counted and not stored");
-        }
-        true
-    }
-
-    /// The disk has taken something.
-    fn relieve(&mut self) {
-        if self.room.as_mut().is_some_and(Room::relieve) {
-            self.sums.tell("there is room again: packets are stored");
         }
     }
 

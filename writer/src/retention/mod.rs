@@ -52,7 +52,7 @@ struct State {
     begun: bool,
     /// Directories that are in use, or about to be made.
     in_use: Vec<String>,
-    /// How often that has changed, and how often when the thread last had removed all that was due.
+    /// How often there was something new, and how often when the thread last had removed all that was due.
     changes: (u64, u64),
     /// Bytes in the directory that is in use.
     volume: u64,
@@ -106,8 +106,14 @@ impl Keeper {
 
     /// Waits until all is removed that is due, or for as long as the end of a run may wait.
     pub fn settle(&self) {
+        let mut state = self.0.state();
+        if state.changes.0 == 0 {
+            return;
+        }
+        state.changes.0 = state.changes.0.saturating_add(1);
+        self.0.changed.notify_one();
         let behind = |state: &mut State| state.changes.1 < state.changes.0;
-        drop(self.0.done.wait_timeout_while(self.0.state(), PATIENCE, behind));
+        drop(self.0.done.wait_timeout_while(state, PATIENCE, behind));
     }
 
     /// What the user is to be told.

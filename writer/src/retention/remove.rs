@@ -111,7 +111,8 @@ mod tests {
         fs::write(elsewhere.path().join("kept"), "x").unwrap();
         symlink(elsewhere.path(), place.path().join("link")).unwrap();
         fs::write(place.path().join("file"), "x").unwrap();
-        assert_eq!(tree(&directory, "link"), Err(Errno::ELOOP));
+        assert_eq!(tree(&directory, "link"), Err(Errno::ENOTDIR));
+        assert_eq!(tree(&directory, "link/"), Err(Errno::ELOOP));
         assert_eq!(tree(&directory, "file"), Err(Errno::ENOTDIR));
         assert_eq!(tree(&directory, ".."), Err(Errno::EXDEV));
         assert!(elsewhere.path().join("kept").exists() && place.path().join("file").exists());

@@ -54,7 +54,7 @@ impl Shelf {
                 continue;
             }
             if let Some(since) = marked_since(directory, &name) {
-                let size = if sizes { size(directory, Path::new(&name), 0) } else { 0 };
+                let size = if sizes { whole_size(directory, &name) } else { 0 };
                 self.finished.insert(name, Finished { since, size });
             }
         }
@@ -94,13 +94,19 @@ fn marked_since(directory: &Directory, name: &str) -> Option<Timestamp> {
     (kind(&mark) == SFlag::S_IFREG).then(|| Timestamp::new(mark.st_mtime, nanoseconds))
 }
 
-/// Bytes on the disk of all that is in a directory. What cannot be looked at counts nothing.
+/// Bytes on the disk of a directory and of all that is in it.
+fn whole_size(directory: &Directory, name: &str) -> u64 {
+    let own = fstatat(directory, name, AtFlags::AT_SYMLINK_NOFOLLOW).map_or(0, |status| on_disk(&status));
+    own.saturating_add(size(directory, Path::new(name), 0))
+}
+
+/// The same of all that is in it. What cannot be looked at counts nothing.
 fn size(directory: &Directory, path: &Path, depth: usize) -> u64 {
     let Ok(opened) = directory.list(path) else { return 0 };
     let mut sum = 0_u64;
     let mut add = |name: &CStr| {
         if let Ok(status) = fstatat(&opened, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
-            sum = sum.saturating_add(u64::try_from(status.st_blocks).unwrap_or(0).saturating_mul(BLOCK));
+            sum = sum.saturating_add(on_disk(&status));
             if kind(&status) == SFlag::S_IFDIR && depth < DEPTH {
                 let below = path.join(OsStr::from_bytes(name.to_bytes()));
                 sum = sum.saturating_add(size(directory, &below, depth.saturating_add(1)));
@@ -111,6 +117,10 @@ fn size(directory: &Directory, path: &Path, depth: usize) -> u64 {
     // What was counted before it failed was there.
     let _ = listing::each(&opened, &mut add);
     sum
+}
+
+fn on_disk(status: &FileStat) -> u64 {
+    u64::try_from(status.st_blocks).unwrap_or(0).saturating_mul(BLOCK)
 }
 
 fn kind(status: &FileStat) -> SFlag {

@@ -4,6 +4,7 @@ use nix::errno::Errno;
 use proto::Breach;
 use proto::control::Level;
 use proto::flow::{FlowId, Rotation, Totals};
+use proto::frame::Ending;
 use proto::plan::{Plugin, ReportPlace, WriterPlan};
 use proto::runner;
 use proto::time::Timestamp;
@@ -38,12 +39,12 @@ pub struct Periods {
 
 impl Periods {
     /// Before the first directory. `head` is what a report begins with.
-    pub fn new(plan: &WriterPlan, head: Option<Vec<u8>>, keeper: Option<Keeper>) -> Option<Self> {
+    pub fn new(plan: &WriterPlan, head: Option<Vec<u8>>, keeper: Option<Keeper>) -> Option<Box<Self>> {
         let name = plan.report.as_ref().and_then(|report| match &report.place {
             ReportPlace::Inside(name) => Some(name.clone()),
             ReportPlace::Descriptor => None,
         });
-        plan.rotates.then(|| Self {
+        let periods = || Self {
             current: None,
             spare: None,
             keeper,
@@ -51,8 +52,9 @@ impl Periods {
             head: name.zip(head),
             output: plan.output.clone(),
             plugin: plan.notify.as_ref().and_then(|notify| notify.plugin.clone()),
-            before: (Totals::unknown(proto::frame::Ending::Complete), Sums::default()),
-        })
+            before: (Totals::unknown(Ending::Complete), Sums::default()),
+        };
+        plan.rotates.then(|| Box::new(periods()))
     }
 
     /// Makes the directory whose time begins at `start`, or takes the one that is left of an attempt.
@@ -89,7 +91,7 @@ impl Periods {
 
 impl Session<'_> {
     /// Has output go into directories of its own.
-    pub fn with_periods(self, periods: Option<Periods>) -> Self {
+    pub fn with_periods(self, periods: Option<Box<Periods>>) -> Self {
         Self { periods, ..self }
     }
 
@@ -163,7 +165,7 @@ impl Session<'_> {
 
     /// What the report at the end of the run is about: all since the present directory began, if it is that directory's.
     pub(super) fn last_period(&mut self, totals: Totals) -> (Totals, Sums) {
-        let Some(Periods { current, before: (earlier, sums), head, .. }) = &self.periods else {
+        let Some(Periods { current, before: (earlier, sums), head, .. }) = self.periods.as_deref() else {
             return (totals, self.store.sums.clone());
         };
         if let (Some(period), true) = (current, head.is_some()) {
@@ -183,7 +185,8 @@ impl Session<'_> {
         if let Some(period) = self.periods.as_mut().and_then(|periods| periods.current.take()) {
             period.finish();
         }
-        if let Some(Periods { keeper: Some(keeper), .. }) = &self.periods {
+        self.tell_of_retention();
+        if let Some(Periods { keeper: Some(keeper), .. }) = self.periods.as_deref() {
             keeper.settle();
         }
         self.tell_of_retention();
@@ -191,7 +194,7 @@ impl Session<'_> {
 
     /// What is written is told to who removes directories, and what he has done to the user.
     pub(super) fn tell_of_retention(&mut self) {
-        let Some(Periods { keeper: Some(keeper), volume, .. }) = &self.periods else { return };
+        let Some(Periods { keeper: Some(keeper), volume, .. }) = self.periods.as_deref() else { return };
         keeper.holds(self.store.volume().saturating_sub(*volume));
         for (level, text) in keeper.notices() {
             self.in_part |= level == Level::Error;
