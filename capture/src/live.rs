@@ -74,7 +74,7 @@ impl Interface {
         relay.interface(self.link_type, self.snap_length, false)?;
         while self.read_ring(relay)? != Ring::Failed {
             self.count();
-            relay.counted(self.counts);
+            relay.counted(self.counts)?;
             match relay.wait(&*self.capture, LOOK.into())? {
                 Woken::Stopped => {
                     self.drain(relay)?;
@@ -83,7 +83,7 @@ impl Interface {
                 Woken::Rotating => {
                     let stopped = self.drain(relay)?;
                     self.count();
-                    relay.counted(self.counts);
+                    relay.counted(self.counts)?;
                     relay.rotate()?;
                     if stopped {
                         return Ok(End::Stopped);

@@ -9,7 +9,7 @@ use pcap::BpfProgram;
 use policy::channel::Sender;
 use policy::role::{Control, Done, Request};
 use proto::control::{Counts, Level};
-use proto::frame::{CaptureEnd, Ending, Frame, FromCapture, KernelCounts, Rotate, SavefileDrops};
+use proto::frame::{CaptureEnd, Dropped, Ending, Frame, FromCapture, KernelCounts, Rotate, SavefileDrops};
 use proto::text::Text;
 use proto::time::Timestamp;
 
@@ -18,6 +18,9 @@ use crate::filter::passes;
 
 /// How often this process asks how far everyone is, where it is to do that by itself.
 const ASK: Duration = Duration::from_millis(250);
+
+/// How often the others are told of further drops, at most.
+const TELL: Duration = Duration::from_secs(1);
 
 /// What the user is told when the kernel drops packets for the first time.
 const DROPPING: &str =
@@ -35,8 +38,19 @@ pub struct Relay<'c> {
     reading: Reading,
     /// When this process is next to ask how far everyone is, without being told to; none: never.
     ask: Option<Instant>,
+    /// What the others know of drops, if they are to.
+    told: Option<Told>,
     /// The first thing that failed.
     failure: Option<Text>,
+}
+
+/// What the others know of drops.
+#[derive(Debug, Clone, Copy, Default)]
+struct Told {
+    /// Frames, in all.
+    frames: u64,
+    /// When they were told last.
+    at: Option<Instant>,
 }
 
 /// How far reading is.
@@ -83,6 +97,7 @@ impl<'c> Relay<'c> {
             savefile_drops: None,
             reading: Reading::default(),
             ask: None,
+            told: None,
             failure: None,
         }
     }
@@ -99,16 +114,31 @@ impl<'c> Relay<'c> {
         self.reading.bytes = self.reading.bytes.saturating_add(bytes);
     }
 
-    /// Takes down what the kernel has counted in all, and tells the user as soon as it drops anything.
-    pub fn counted(&mut self, counts: KernelCounts) {
+    /// Has the others told of what the kernel drops, as it does.
+    pub fn tell_of_drops(&mut self, whether: bool) {
+        self.told = whether.then(Told::default);
+    }
+
+    /// Takes down what the kernel has counted in all, and tells the user as soon as it drops anything; the others too,
+    /// if they are to know.
+    pub fn counted(&mut self, counts: KernelCounts) -> Result<(), Error> {
         if counts.dropped > 0 && self.dropped() == 0 {
             self.control.notice(Level::Warning, DROPPING);
         }
         self.reading.kernel = Some(counts);
+        let Some(Told { frames: known, at }) = self.told else { return Ok(()) };
+        let is_due = at.is_none_or(|at| at.elapsed() >= TELL);
+        if counts.dropped > known && is_due { self.tell(counts.dropped) } else { Ok(()) }
     }
 
     fn dropped(&self) -> u64 {
         self.reading.kernel.map_or(0, |counts| counts.dropped)
+    }
+
+    /// Tells the others of drops.
+    fn tell(&mut self, frames: u64) -> Result<(), Error> {
+        self.told = Some(Told { frames, at: Some(Instant::now()) });
+        Ok(self.sender.send(&FromCapture::Dropped(Dropped { time: now(), frames }), &[])?)
     }
 
     /// Tells the user that an input failed, which the run's ending will say too.
@@ -220,8 +250,12 @@ impl<'c> Relay<'c> {
 
     /// Says how it ended; the last that is sent.
     pub fn end(mut self, end: End, kernel: Option<KernelCounts>) -> Result<Done, Error> {
+        self.reading.kernel = kernel;
         if let Some(KernelCounts { dropped: dropped @ 1.., .. }) = kernel {
             self.control.notice(Level::Warning, &format!("{dropped} packets were dropped by the kernel"));
+            if self.told.is_some_and(|told| dropped > told.frames) {
+                self.tell(dropped)?;
+            }
         }
         let done = if self.failure.is_some() { Done::InPart } else { Done::Fully };
         let ending = match (end, self.failure) {

@@ -55,6 +55,7 @@ fn capture_interface(
     control.ready(sandbox::enter(Role::CaptureLive, &plan.confinement, Some(interface.socket()))?)?;
     control.notice(Level::Warning, &format!("listening on {}", interface.name));
     let mut relay = Relay::new(control, sender);
+    relay.tell_of_drops(plan.drops);
     let end = interface.relay(&mut relay)?;
     let counts = interface.counts();
     relay.end(end, Some(counts))

@@ -14,6 +14,7 @@ mod error;
 #[allow(dead_code, reason = "comes with the command line")]
 mod settings;
 
+mod events;
 mod manual;
 
 use std::io::Write;

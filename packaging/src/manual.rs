@@ -9,6 +9,7 @@ use clap_mangen::roff::{Roff, bold, roman};
 use proto::template::LETTERS;
 
 use crate::cli::{config, naming, options, scanner, set};
+use crate::events;
 
 /// A page.
 pub struct Page {
@@ -70,6 +71,7 @@ pub fn write(page: &Page, to: &mut dyn Write) -> Result<()> {
                     rows.map(|known| (known.name.to_owned(), format!("{}. {}", known.help, known.details)));
                 write_rows(rows, to)?;
             }
+            "@EVENTS@" => events::write(to)?,
             // What is about the page and not of it.
             comment if comment.starts_with(".\\\"") => {}
             text => writeln!(to, "{text}")?,
@@ -132,7 +134,7 @@ fn configuration() -> impl Iterator<Item = (String, String)> {
 }
 
 /// Names and what they mean.
-fn write_rows(rows: impl Iterator<Item = (String, String)>, to: &mut dyn Write) -> Result<()> {
+pub fn write_rows(rows: impl Iterator<Item = (String, String)>, to: &mut dyn Write) -> Result<()> {
     let mut page = Roff::new();
     for (name, meaning) in rows {
         page.control("TP", []).text([bold(name)]).text([roman(meaning)]);

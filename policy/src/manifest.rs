@@ -86,3 +86,5 @@ pub const BODY_ALERTS: RawFd = 13;
 pub const COMMAND_OUTPUT: RawFd = 14;
 /// Standard error, for the same (runner).
 pub const COMMAND_ERRORS: RawFd = 15;
+/// Where `--events` goes (writer).
+pub const EVENTS: RawFd = 16;

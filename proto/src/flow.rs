@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::body::{BodyEnding, BodyOpen};
-use crate::frame::{CaptureEnd, Ending};
+use crate::frame::{CaptureEnd, Dropped, Ending};
 use crate::limits::{MAX_FRAME, MAX_PAYLOAD, MAX_REASONS, MAX_RUNS};
 use crate::text::Text;
 use crate::time::Timestamp;
@@ -86,6 +86,8 @@ pub enum FromReassembler {
     },
     /// `tcpflow` wants to know how far everyone is.
     Count,
+    /// The kernel has dropped frames, for `--events`.
+    Dropped(Dropped),
     /// A flow ended; boxed because it is rare and large beside the others.
     Close(Box<FlowClose>),
     /// A flow ended of which there was nothing to tell but its beginning and its end.
@@ -464,6 +466,7 @@ impl Message for FromReassembler {
             | Self::BodyHole { .. }
             | Self::BodyClose { .. }
             | Self::Count
+            | Self::Dropped(_)
             | Self::Close(_)
             | Self::Empty(_)
             | Self::Rotate(_)
@@ -498,6 +501,7 @@ impl Message for FromReassembler {
             | Self::BodyHole { .. }
             | Self::BodyClose { .. }
             | Self::Count
+            | Self::Dropped(_)
             | Self::OtherNetworks(_) => Ok(()),
         }
     }

@@ -8,7 +8,7 @@ use crate::time::Timestamp;
 use crate::{Breach, Message};
 
 /// A message from the capture process. Order: `Input`, its `Interface`s and `Frame`s as they come,
-/// further inputs, at last `End`; a `Tick`, `Count` or `Rotate` anywhere before it.
+/// further inputs, at last `End`; a `Tick`, `Dropped`, `Count` or `Rotate` anywhere before it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FromCapture {
     /// A savefile or an interface begins; interfaces are numbered anew from 0.
@@ -31,6 +31,8 @@ pub enum FromCapture {
     Frame(Frame),
     /// Nothing was captured for a second or more; the time now. Live captures only.
     Tick(Timestamp),
+    /// The kernel has dropped frames. Live captures only, where the plan asks for it, and at most once a second.
+    Dropped(Dropped),
     /// `tcpflow` wants to know how far everyone is: each role answers over its control channel and
     /// passes the question on.
     Count,
@@ -62,6 +64,15 @@ pub struct Rotate {
     pub frames_filtered: u64,
     /// What the kernel says of a live capture so far.
     pub kernel: Option<KernelCounts>,
+}
+
+/// What the kernel has dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dropped {
+    /// When that was seen.
+    pub time: Timestamp,
+    /// Frames dropped so far in all: more each time.
+    pub frames: u64,
 }
 
 /// How a capture ended and what it counted.
@@ -146,6 +157,7 @@ impl Message for FromCapture {
             Self::Input { .. }
             | Self::Interface { .. }
             | Self::Tick(_)
+            | Self::Dropped(_)
             | Self::Count
             | Self::Rotate(_)
             | Self::End(_) => 0,

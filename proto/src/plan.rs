@@ -84,6 +84,8 @@ pub struct CapturePlan {
     pub filter: Option<String>,
     /// Whether to say how far reading is several times a second, and to have the others say it.
     pub progress: bool,
+    /// `--events`: whether the others are told when the kernel drops frames: `Dropped`.
+    pub drops: bool,
 }
 
 /// Where frames come from.
@@ -177,6 +179,8 @@ pub struct Wanted {
     pub charts: Option<ChartPlan>,
     /// Wireless networks, for `-e wifiviz`: `Network`, `OtherNetworks`.
     pub networks: Option<NetworkPlan>,
+    /// Flows when they begin and not only once there is payload, and what the kernel drops, for `--events`: `Dropped`.
+    pub events: bool,
 }
 
 /// How the traffic is counted.
@@ -269,6 +273,8 @@ pub struct WriterPlan {
     pub max_open_files: u32,
     /// The report, if one is made.
     pub report: Option<ReportPlan>,
+    /// `--events`: whether flows are told of as they come and go.
+    pub events: Option<EventsPlan>,
     /// `-e netviz`: whether a page of charts is made.
     pub charts: bool,
     /// `-S netviz_histogram_dump`: whether every address is told in a file of its own.
@@ -414,6 +420,13 @@ pub enum ConsoleFormat {
     Hex,
     /// As a JSON object a piece (`-J`).
     Json,
+}
+
+/// Where events go: a descriptor that `tcpflow` opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventsPlan {
+    /// Whether it is a file that was made or emptied for them, and that they alone are written to.
+    pub own_file: bool,
 }
 
 /// Where the report goes and what it says of the run.

@@ -2,7 +2,7 @@
 
 use proto::control::Counts;
 use proto::flow::{FlowEnding, HoleTotals, Medium, Totals};
-use proto::frame::{CaptureEnd, Frame};
+use proto::frame::{CaptureEnd, Dropped, Frame};
 use proto::plan::ReassemblerPlan;
 use proto::time::Timestamp;
 
@@ -390,6 +390,11 @@ impl<S: Sink> Connections<S> {
     /// Checks that everything that came is accounted for.
     pub fn check(&self) -> Result<(), Error> {
         self.outlet.ledger.check()
+    }
+
+    /// The kernel has dropped frames.
+    pub fn dropped(&mut self, dropped: Dropped) -> Result<(), Error> {
+        self.outlet.dropped(dropped)
     }
 
     /// The way out, for what is not about flows.

@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
+use proto::Breach;
 use proto::flow::{Arrival, EmptyFlow, FlowClose, FlowId, FlowOpen, FromReassembler, Medium, Span};
+use proto::frame::Dropped;
 use proto::plan::{Order, Overlap, ReassemblerPlan, Wanted};
 use proto::time::Timestamp;
 
@@ -260,6 +262,15 @@ impl<S: Sink> Outlet<S> {
         self.sink.put(&FromReassembler::Close(Box::new(part)), &[])
     }
 
+    /// Tells what the kernel has dropped. To be told of it unasked is a breach.
+    pub fn dropped(&mut self, Dropped { time, frames }: Dropped) -> Result<(), Error> {
+        if !self.wanted.events {
+            return Err(Breach::Forbidden("drops that the plan does not ask for").into());
+        }
+        let time = time.shifted(self.time_delta);
+        self.sink.put(&FromReassembler::Dropped(Dropped { time, frames }), &[])
+    }
+
     /// Tells of the end of a flow. `reach`: the offset after its last byte, captured or not.
     pub fn close(&mut self, mut close: FlowClose, reach: u64) -> Result<(), Error> {
         if let Some(ordered) = &mut self.ordered {
@@ -273,7 +284,11 @@ impl<S: Sink> Outlet<S> {
     /// Whether a flow need not be told of before there is payload: nobody asks for anything else of it.
     #[must_use]
     pub fn may_tell_late(&self) -> bool {
-        !self.divides && !self.wanted.packets && self.ordered.is_none() && self.http.is_none()
+        !self.divides
+            && !self.wanted.packets
+            && !self.wanted.events
+            && self.ordered.is_none()
+            && self.http.is_none()
     }
 
     /// Tells of a flow that was not told of before, and is over.

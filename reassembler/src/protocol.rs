@@ -122,6 +122,9 @@ impl<S: Sink> Conversation<S> {
                 self.connections.sink().put(&FromReassembler::Count, &[])
             }
             (State::Start | State::Input(..), FromCapture::Rotate(rotate)) => self.rotate_at_once(&rotate),
+            (State::Start | State::Input(..), FromCapture::Dropped(dropped)) => {
+                self.connections.dropped(dropped)
+            }
             (State::Input(_, links), FromCapture::Interface { link_type, snap_length, nanoseconds }) => {
                 let link = LinkType::from_number(link_type);
                 let medium =

@@ -12,7 +12,7 @@ use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use policy::SANITIZED;
-use policy::manifest::{CONSOLE, CONTROL, DATA_IN, DATA_OUT, OUTPUT, REPORT, RUNNER, UNPROCESSED};
+use policy::manifest::{CONSOLE, CONTROL, DATA_IN, DATA_OUT, EVENTS, OUTPUT, REPORT, RUNNER, UNPROCESSED};
 use tcpflow_tests::capture::{ETHERNET, pcap};
 use tcpflow_tests::conversation::{Conversation, Side};
 use tcpflow_tests::lab::{INTERFACE, Lab};
@@ -524,9 +524,10 @@ fn roles_of_a_run_with_retention_have_what_their_manifest_says() {
 
 fn every_descriptor_of_the_writer_is_one_that_the_command_line_asks_for() {
     type Asked = (&'static [&'static str], &'static [(i32, &'static str)]);
-    let lines: [Asked; 3] = [
+    let lines: [Asked; 4] = [
         (&["-c"], &[(CONSOLE, "pipe:")]),
         (&["-X", "r.xml", "-w", "w.pcap"], &[(REPORT, "/"), (UNPROCESSED, "/")]),
+        (&["--events", "ev.json"], &[(EVENTS, "/")]),
         (&["-S", "tcp_cmd=true"], &[(RUNNER, "socket:")]),
     ];
     for (options, more) in lines {
@@ -540,7 +541,7 @@ fn every_descriptor_of_the_writer_is_one_that_the_command_line_asks_for() {
         });
         let writer = running.roles().into_iter().find(|role| role.executable == "tcpflow-writer").unwrap();
         has_its_descriptors(&writer, more);
-        for (number, name) in [(REPORT, "r.xml"), (UNPROCESSED, "w.pcap")] {
+        for (number, name) in [(REPORT, "r.xml"), (UNPROCESSED, "w.pcap"), (EVENTS, "ev.json")] {
             if more.iter().any(|(asked, _)| *asked == number) {
                 let to = &writer.descriptors()[&number];
                 assert!(to.ends_with(name), "{number} leads to {}", to.display());

@@ -149,11 +149,11 @@ mod rules {
         assert!(missing.is_empty(), "no run needs these rules:\n{}", missing.join("\n"));
     }
 
-    /// All that is written: flow files in directories, digests, a report into a pipe, and a savefile of the rest.
+    /// All that is written: flow files in directories, digests, a report into a pipe, a savefile of the rest, and events.
     fn stored() -> Vec<Recording> {
         let bench = Bench::of(Subject::Ours);
-        let line =
-            ["-r", "-", "-o", "out", "-T", "%a/%A", "-e", "md5", "-w", "rest.pcap", "-X", "/dev/stdout"];
+        let names = ["-w", "rest.pcap", "-X", "/dev/stdout", "--events", "ev.json"];
+        let line = [&["-r", "-", "-o", "out", "-T", "%a/%A", "-e", "md5"][..], &names].concat();
         let mut running = bench.run(&line).after(&HALT).start();
         let recording = record(running.pid(), false);
         let bytes = capture();

@@ -19,6 +19,7 @@ use proto::time::Timestamp;
 
 use crate::contents::{self, extend, set_times};
 use crate::digest::{Digests, Named};
+use crate::events;
 use crate::flow::Fault;
 use crate::held::Ended;
 use crate::naming::Naming;
@@ -195,6 +196,8 @@ pub struct Job {
     /// What goes before the names of files, where entries are wanted.
     prefix: Option<Arc<str>>,
     entries: Xml,
+    /// The same for events, and their lines.
+    events: (Option<Arc<str>>, Vec<u8>),
 }
 
 impl Job {
@@ -203,6 +206,9 @@ impl Job {
             let mut enter = |ended: &Ended| {
                 if let Some(prefix) = &self.prefix {
                     fileobject(&mut self.entries, prefix, ended, None);
+                }
+                if let (Some(prefix), lines) = &mut self.events {
+                    events::closed(lines, prefix, ended);
                 }
             };
             match item {
@@ -237,6 +243,11 @@ impl Job {
     pub fn entries(&mut self, take: impl FnOnce(&[u8])) {
         self.entries.drain(take);
     }
+
+    /// What events say of them, where those are wanted.
+    pub fn events(&mut self) -> &[u8] {
+        &self.events.1
+    }
 }
 
 /// Gives jobs to the thread, if there is one, and does them itself otherwise.
@@ -252,6 +263,8 @@ pub struct Closer {
     spare: Vec<Job>,
     /// What goes before the names of files in the report.
     prefix: Option<Arc<str>>,
+    /// The same in events.
+    events: Option<Arc<str>>,
 }
 
 /// The thread, and what lies between it and the one that gives it work.
@@ -280,6 +293,11 @@ impl Closer {
     /// Makes entries of the report too, with this before the names of files.
     pub fn make_entries(&mut self, prefix: &str) {
         self.prefix = Some(prefix.into());
+    }
+
+    /// Makes lines of events too, with this before the names of files.
+    pub fn make_events(&mut self, prefix: &str) {
+        self.events = Some(prefix.into());
     }
 
     /// Whether it makes entries of the report.
@@ -333,6 +351,7 @@ impl Closer {
         while self.given >= MAX_JOBS && self.take(true) {}
         let mut job = std::mem::replace(&mut self.next, self.spare.pop().unwrap_or_default());
         job.prefix.clone_from(&self.prefix);
+        job.events.0.clone_from(&self.events);
         if let Some(thread) = &self.thread {
             thread.give(job);
             self.given = self.given.saturating_add(1);
@@ -368,6 +387,7 @@ impl Closer {
     /// Uses a job's memory again.
     pub fn use_again(&mut self, mut job: Job) {
         job.bytes.clear();
+        job.events.1.clear();
         job.files = 0;
         self.spare.push(job);
     }
@@ -457,7 +477,7 @@ mod tests {
                 times: Some(Timestamp::new(7, 0)),
             };
             closer.add(
-                Ended { flow: Flow::new(open(number.into())), close: None, digests: Vec::new() },
+                Ended { flow: Flow::new(open(number.into())), close: None, digests: Vec::new(), peer: None },
                 Some((Place::Open(file.into()), last)),
             );
         }

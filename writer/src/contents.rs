@@ -1,9 +1,10 @@
 //! What is done to the bytes of a flow file, by offset only: pwritev(2), pread(2), ftruncate(2).
 
 use std::io::IoSlice;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::futimens;
 use nix::sys::time::TimeSpec;
 use nix::sys::uio::{pread, pwrite, pwritev};
@@ -46,6 +47,26 @@ pub fn write_on(file: &OwnedFd, mut bytes: &[u8]) -> Result<(), Errno> {
         match unistd::write(file, bytes) {
             Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
             Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
+}
+
+/// Writes all of it to where someone may read it at leisure: waits for him, also where whoever shares the descriptor
+/// has made it non-blocking. What could not be written is left.
+pub fn put(out: &OwnedFd, bytes: &mut &[u8]) -> Result<(), Errno> {
+    while !bytes.is_empty() {
+        match unistd::write(out, bytes) {
+            Ok(written) => *bytes = bytes.get(written..).unwrap_or_default(),
+            Err(Errno::EINTR) => {}
+            Err(Errno::EAGAIN) => {
+                let mut fds = [PollFd::new(out.as_fd(), PollFlags::POLLOUT)];
+                match poll(&mut fds, PollTimeout::NONE) {
+                    Ok(_) | Err(Errno::EINTR) => {}
+                    Err(errno) => return Err(errno),
+                }
+            }
             Err(errno) => return Err(errno),
         }
     }

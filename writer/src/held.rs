@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use proto::flow::{EmptyFlow, FlowClose};
+use proto::flow::{EmptyFlow, FlowClose, FlowEnding};
 
 use crate::digest::Named;
 use crate::flow::Flow;
@@ -25,12 +25,30 @@ pub struct Ended {
     pub close: Option<FlowClose>,
     /// The digests of its file.
     pub digests: Vec<Named>,
+    /// The name of the file of the other direction, where events tell it and as far as it is known.
+    pub peer: Option<Box<str>>,
 }
 
 impl Ended {
     /// A flow that had no payload.
     pub fn empty(flow: &EmptyFlow) -> Self {
-        Self { flow: Flow::new(flow.open), close: Some(flow.close()), digests: Vec::new() }
+        Self { flow: Flow::new(flow.open), close: Some(flow.close()), digests: Vec::new(), peer: None }
+    }
+
+    /// How it ended, in a word.
+    pub fn ending(&self) -> &'static str {
+        match self.close.as_ref().map(|close| close.ending) {
+            Some(FlowEnding::Fin) => "fin",
+            Some(FlowEnding::Reset) => "reset",
+            Some(FlowEnding::Reused) => "reused",
+            Some(FlowEnding::Skipped) => "skipped",
+            Some(FlowEnding::MaxHole) => "max_hole",
+            Some(FlowEnding::Idle) => "idle",
+            Some(FlowEnding::Evicted) => "evicted",
+            Some(FlowEnding::Open) => "open",
+            Some(FlowEnding::Continued) => "continued",
+            None => "interrupted",
+        }
     }
 
     /// Bodies that the report lists with it.

@@ -10,6 +10,7 @@ mod counter;
 mod digest;
 mod directory;
 mod error;
+mod events;
 mod flow;
 mod held;
 mod index;

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use nix::fcntl::{FcntlArg, fcntl};
 use policy::channel::{self, Receiver};
-use policy::manifest::{CONSOLE, DATA_IN, OUTPUT, REPORT, UNPROCESSED};
+use policy::manifest::{CONSOLE, DATA_IN, EVENTS, OUTPUT, REPORT, UNPROCESSED};
 use policy::role::{Control, Done};
 use policy::{Role, sandbox};
 use proto::flow::FromReassembler;
@@ -17,6 +17,7 @@ use crate::closing::Closer;
 use crate::console::Console;
 use crate::directory::Directory;
 use crate::error::Error;
+use crate::events::Events;
 use crate::report::{self, Report};
 use crate::retention::Keeper;
 use crate::room::Room;
@@ -36,6 +37,8 @@ pub fn run(control: &Control) -> Result<Done, Error> {
     let prepared = Prepared::new(&plan)?;
     let runner = Runner::adopt(plan.notify.as_deref())?;
     let unprocessed = plan.unprocessed.then(|| adopt(UNPROCESSED).map(Unprocessed::new)).transpose()?;
+    let events = |to| adopt(EVENTS).map(|file| Events::new(to, file, &plan.output));
+    let events = plan.events.map(events).transpose()?;
     let template = Template::parse(&plan.template).map_err(|e| Error::Template(plan.template.clone(), e))?;
     let console = match plan.console {
         Some(_) => Console::new(&plan, &template, adopt(CONSOLE)?)?,
@@ -72,6 +75,7 @@ pub fn run(control: &Control) -> Result<Done, Error> {
         .with_runner(runner)
         .with_console(console)
         .with_unprocessed(unprocessed)
+        .with_events(events)
         .with_warning(plan.warn_of_many_files);
     let ended = match control.ready(layers) {
         Ok(roles) => session.receive_all(&mut batches, roles),

@@ -3,6 +3,7 @@
 mod bodies;
 mod conclusion;
 mod endings;
+mod events;
 mod packets;
 mod programs;
 mod rotation;
@@ -22,6 +23,7 @@ use crate::batch::Pending;
 use crate::chart::Charts;
 use crate::console::Console;
 use crate::error::Error;
+use crate::events::Events;
 use crate::held::Held;
 use crate::open_files::{FileId, Kind};
 use crate::report::{Networks, Report, Run};
@@ -45,6 +47,8 @@ pub struct Session<'a> {
     console: Option<Box<Console>>,
     /// Where frames go that were not processed.
     unprocessed: Option<Unprocessed>,
+    /// Where flows are told of as they come and go.
+    events: Option<Events>,
     /// What packets that come were captured on.
     medium: Option<Medium>,
     /// Whether to warn of very many files.
@@ -76,6 +80,7 @@ impl<'a> Session<'a> {
             runner: None,
             console: None,
             unprocessed: None,
+            events: None,
             medium: None,
             warn_of_many_files: false,
             control,
@@ -124,6 +129,7 @@ impl<'a> Session<'a> {
             // With time on its hands it waits for files to be closed, and their flows to be in the report.
             self.settle_with_closer(quiet);
             self.settle_with_runner()?;
+            self.flush_events();
             if let Some(report) = &mut self.report {
                 report.settle(quiet);
             }
@@ -178,7 +184,7 @@ impl<'a> Session<'a> {
             return Err(Breach::Forbidden("output that no directory was told for"));
         }
         match message {
-            FromReassembler::Open(open) => self.table.open(open),
+            FromReassembler::Open(open) => self.open(open),
             FromReassembler::Data(span) => self.data(&span, bytes, pending),
             FromReassembler::Replace(span) => {
                 self.compare(&span, bytes, pending)?;
@@ -200,6 +206,7 @@ impl<'a> Session<'a> {
                 console.gap(self.table.get(flow)?, length, self.control);
                 Ok(())
             }
+            FromReassembler::Dropped(dropped) => self.events.as_mut().ok_or(NOT_WANTED)?.dropped(dropped),
             FromReassembler::Arrival(arrival) => self.arrival(&arrival, pending),
             FromReassembler::Medium(medium) => self.medium(medium),
             FromReassembler::Packet { flow, packet } => self.packet(flow, &packet, bytes, pending),

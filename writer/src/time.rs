@@ -9,6 +9,12 @@ pub fn iso8601(time: Timestamp) -> Iso8601 {
     Iso8601(time)
 }
 
+/// A time as `2008-10-06T17:54:54.796605000Z`, always to the nanosecond (RFC 3339). Of years that have more than four
+/// digits, which no clock shows, all are there.
+pub fn rfc3339(time: Timestamp) -> Rfc3339 {
+    Rfc3339(time)
+}
+
 /// A time, to be shown.
 #[derive(Debug, Clone, Copy)]
 pub struct Iso8601(Timestamp);
@@ -18,6 +24,20 @@ impl Iso8601 {
     pub fn append(self, text: &mut String) {
         append_second(self.0.seconds(), text);
         append_fraction(self.0.nanoseconds(), text);
+    }
+}
+
+/// A time, to be shown.
+#[derive(Debug, Clone, Copy)]
+pub struct Rfc3339(Timestamp);
+
+impl Display for Rfc3339 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(time) = *self;
+        let mut text = String::new();
+        append_second(time.seconds(), &mut text);
+        text.extend([".", ascii(&digits::<9>(time.nanoseconds().into())), "Z"]);
+        f.write_str(&text)
     }
 }
 
@@ -124,6 +144,10 @@ mod tests {
         assert_eq!(at(-1, 999_999_999), "1969-12-31T23:59:59.999999Z");
         assert_eq!(at(951_782_400, 1_000), "2000-02-29T00:00:00.000001Z");
         assert_eq!(at(4_107_542_399, 0), "2100-02-28T23:59:59Z");
+        let exact = |seconds, nanos| rfc3339(Timestamp::new(seconds, nanos)).to_string();
+        assert_eq!(exact(0, 0), "1970-01-01T00:00:00.000000000Z");
+        assert_eq!(exact(-1, 999_999_999), "1969-12-31T23:59:59.999999999Z");
+        assert_eq!(exact(253_402_300_800, 1), "10000-01-01T00:00:00.000000001Z");
         let _ = at(i64::MAX, 0);
         let _ = at(i64::MIN, 0);
         let mut clock = Clock::default();

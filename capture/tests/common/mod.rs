@@ -71,6 +71,7 @@ pub fn plan(source: Source, filter: Option<&str>) -> Plan {
         source,
         filter: filter.map(str::to_owned),
         progress: false,
+        drops: false,
     })
 }
 
@@ -138,6 +139,7 @@ impl Role {
                 }
                 FromCapture::Frame(frame) => self.relayed.frames.push((frame, payload.to_vec())),
                 FromCapture::Tick(_) => self.relayed.ticks += 1,
+                FromCapture::Dropped(dropped) => panic!("not asked for: {dropped:?}"),
                 FromCapture::Count => self.relayed.asked += 1,
                 FromCapture::Rotate(rotate) => self.relayed.rotated.push((rotate, self.relayed.frames.len())),
                 FromCapture::End(end) => self.relayed.end = Some(end),

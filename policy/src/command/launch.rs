@@ -85,6 +85,7 @@ pub fn start(
     last.push((places.directory, manifest::OUTPUT));
     last.extend(places.report.map(|file| (OwnedFd::from(file), manifest::REPORT)));
     last.extend(places.unprocessed.map(|file| (OwnedFd::from(file), manifest::UNPROCESSED)));
+    last.extend(places.events.map(|events| (OwnedFd::from(events.file), manifest::EVENTS)));
     last.extend(places.console.map(|stdout| (stdout, manifest::CONSOLE)));
     let writer = begin(writes, last, &[], writer_plan)?;
     let mut processes = vec![capture, reassembler, writer];

@@ -79,13 +79,14 @@ fn follow(settings: &Settings) -> Result<(), Error> {
     tell::at(Level::Detail, concat!("TCPFLOW version ", env!("CARGO_PKG_VERSION")), settings);
     // Whose the output directory is may have changed whom the writer becomes.
     let identities = Identities { writer: places.writer, ..identities };
+    let read = places.have_readers();
     let mut roles = launch::start(settings, &identities, places, inherited)?;
     let begun = begin(&mut roles, settings, &identities);
     if let Err(error) = begun {
         roles.dismiss();
         return Err(error);
     }
-    supervise::until_the_end(roles, &signals, settings, service)
+    supervise::until_the_end(roles, &signals, settings, (service, read))
 }
 
 /// Sees that every role is confined, gives up what is left of privilege, and gives the word to start.

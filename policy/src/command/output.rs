@@ -2,7 +2,8 @@
 //! that `-X` and `-w` name, standard output where flows are printed.
 
 use std::fs::File;
-use std::os::fd::{AsFd, OwnedFd};
+use std::io::IsTerminal;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -14,7 +15,7 @@ use proto::plan::Identity;
 
 use super::error::Error;
 use super::identity::Identities;
-use super::settings::Settings;
+use super::settings::{Events, Settings};
 use super::tell;
 
 /// What a missing directory is made with, less umask, as tcpflow does.
@@ -33,8 +34,26 @@ pub struct Places {
     pub unprocessed: Option<File>,
     /// Standard output, where flows are printed.
     pub console: Option<OwnedFd>,
+    /// Where `--events` go.
+    pub events: Option<Told>,
     /// Whom the writer becomes.
     pub writer: Option<Identity>,
+}
+
+/// Where events go.
+#[derive(Debug)]
+pub struct Told {
+    /// The file, or standard output.
+    pub file: File,
+    /// Whether it is a file that nobody else writes to.
+    pub own: bool,
+}
+
+impl Places {
+    /// Whether someone may read output as it comes, and keep the run waiting by reading it slowly.
+    pub fn have_readers(&self) -> bool {
+        self.console.is_some() || self.events.as_ref().is_some_and(|events| !events.own)
+    }
 }
 
 /// Opens the output directory, made if missing, and the report.
@@ -56,19 +75,26 @@ pub fn prepare(settings: &Settings, identities: &Identities) -> Result<Places, E
         tell::line(&format!("reportfilename: {}", shown(settings).display()));
     }
     let report = match &settings.report {
-        Some(path) if settings.report_enabled => Some(base.file(path, identities.writer)?),
+        Some(path) if settings.report_enabled => Some(base.file(path, identities.writer, OFlag::empty())?),
         Some(_) | None => None,
     };
-    let unprocessed =
-        settings.unprocessed.as_ref().map(|path| base.file(path, identities.writer)).transpose()?;
+    let unprocessed = settings
+        .unprocessed
+        .as_ref()
+        .map(|path| base.file(path, identities.writer, OFlag::empty()))
+        .transpose()?;
+    let events = settings.events.as_ref().map(|events| told_of(events, &base, identities)).transpose()?;
     let console = match settings.console {
         Some(_) => Some(std::io::stdout().as_fd().try_clone_to_owned().map_err(Error::Output)?),
         None => None,
     };
+    if let Some(events) = &events {
+        refuse_shared(events, report.as_ref(), unprocessed.as_ref(), console.as_ref())?;
+    }
     if let Some(user) = &settings.user {
         tell::line(&format!("dropped privs to {user}"));
     }
-    Ok(Places { directory, report, unprocessed, console, writer })
+    Ok(Places { directory, report, unprocessed, console, events, writer })
 }
 
 /// Keeps the output directory, for as long as what this gives lives, for the one run that rotates there: any of its
@@ -187,10 +213,10 @@ impl Base {
     }
 
     /// A file that the command line names, made or emptied.
-    fn file(&self, path: &Path, owner: Option<Identity>) -> Result<File, Error> {
+    fn file(&self, path: &Path, owner: Option<Identity>, more: OFlag) -> Result<File, Error> {
         let shown = self.shown(path);
         let failed = |e: Errno| Error::Plain(format!("{}: {}", shown.display(), e.desc()));
-        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOCTTY;
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOCTTY | more;
         let file = self.open(path, flags, FILE_MODE).map_err(failed)?;
         let status = fstat(&file).map_err(failed)?;
         if SFlag::from_bits_truncate(status.st_mode & SFlag::S_IFMT.bits()) == SFlag::S_IFREG {
@@ -213,6 +239,45 @@ impl Base {
             Some(name) => PathBuf::from(format!("{}/{}", name.display(), path.display())),
             None => path.to_path_buf(),
         }
+    }
+}
+
+/// Opens where events go. A file of their own is only appended to, so that it can be cut back to its last whole line.
+fn told_of(events: &Events, base: &Base, identities: &Identities) -> Result<Told, Error> {
+    match events {
+        Events::Output => {
+            let file = std::io::stdout().as_fd().try_clone_to_owned().map_err(Error::Output)?;
+            Ok(Told { file: file.into(), own: false })
+        }
+        Events::File(path) => {
+            let file = base.file(path, identities.writer, OFlag::O_APPEND)?;
+            let own = file.metadata().is_ok_and(|status| status.is_file());
+            Ok(Told { file, own })
+        }
+    }
+}
+
+/// Two kinds of output in one place would be neither. To nowhere any number may go.
+fn refuse_shared(
+    events: &Told,
+    report: Option<&File>,
+    unprocessed: Option<&File>,
+    console: Option<&OwnedFd>,
+) -> Result<(), Error> {
+    let place = |fd: BorrowedFd<'_>| {
+        let status = fstat(fd).ok()?;
+        let is_device = SFlag::from_bits_truncate(status.st_mode & SFlag::S_IFMT.bits()) == SFlag::S_IFCHR;
+        (!is_device || fd.is_terminal()).then_some((status.st_dev, status.st_ino))
+    };
+    let others = [
+        (report.map(AsFd::as_fd), "the report goes"),
+        (unprocessed.map(AsFd::as_fd), "-w goes"),
+        (console.map(AsFd::as_fd), "payload goes"),
+    ];
+    let here = place(events.file.as_fd());
+    match others.iter().find(|(other, _)| here.is_some() && other.and_then(place) == here) {
+        Some((_, what)) => Err(Error::Usage(format!("--events: {what} to the same place"))),
+        None => Ok(()),
     }
 }
 

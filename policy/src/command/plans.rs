@@ -5,8 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use nix::unistd::{User, getuid};
 use policy::Role;
 use proto::plan::{
-    CapturePlan, Confinement, Identity, Limits, Live, Plan, ReassemblerPlan, ReportPlace, ReportPlan,
-    RotationPlan, Source, Wanted, WriterPlan,
+    CapturePlan, Confinement, EventsPlan, Identity, Limits, Live, Plan, ReassemblerPlan, ReportPlace,
+    ReportPlan, RotationPlan, Source, Wanted, WriterPlan,
 };
 use proto::text::Text;
 use proto::time::Timestamp;
@@ -72,6 +72,7 @@ fn capture(settings: &Settings, identities: &Identities) -> CapturePlan {
         source,
         filter: settings.filter.clone(),
         progress: progress::is_wanted(settings),
+        drops: settings.events.is_some(),
     }
 }
 
@@ -106,6 +107,7 @@ fn reassembler(settings: &Settings, identities: &Identities) -> ReassemblerPlan 
             unprocessed: settings.unprocessed.is_some(),
             charts: settings.charts,
             networks: settings.networks,
+            events: settings.events.is_some(),
         },
         rotation: rotation(settings),
     }
@@ -148,6 +150,7 @@ fn writer(settings: &Settings, places: &Places) -> WriterPlan {
         max_bytes: settings.max_bytes,
         max_open_files: settings.max_open_files,
         report: settings.report_enabled.then(|| report(settings, places)),
+        events: places.events.as_ref().map(|events| EventsPlan { own_file: events.own }),
         charts: settings.charts.is_some(),
         dump: settings.charts.is_some_and(|charts| charts.dump),
         networks: settings.networks.is_some(),

@@ -90,7 +90,8 @@ pub fn plan(settings: &Settings, places: &Places) -> Result<RunnerPlan, Error> {
 /// Whether what commands print may go where tcpflow's own output goes: not into the middle of flows or of a
 /// report there.
 pub fn passes_output(settings: &Settings, places: &Places) -> bool {
-    let ours = [&places.report, &places.unprocessed];
+    let events = places.events.as_ref().map(|events| &events.file);
+    let ours = [places.report.as_ref(), places.unprocessed.as_ref(), events];
     settings.console.is_none() && !ours.into_iter().flatten().any(is_standard_stream)
 }
 

@@ -34,6 +34,8 @@ pub struct Settings {
     pub index: bool,
     /// `-w`: where packets go that were not processed.
     pub unprocessed: Option<PathBuf>,
+    /// `--events`: where flows are told of as they come and go.
+    pub events: Option<Events>,
     /// `-FM`, `-e md5`, `-S hash`: digests of flow files.
     pub digests: Vec<Digest>,
     /// `-e http`: what is wanted of HTTP.
@@ -99,6 +101,15 @@ pub struct Rotation {
     pub size: Option<u64>,
     /// `--keep`, `--keep-size`, `--min-free`: what of the directories that are finished is kept.
     pub retention: Option<Retention>,
+}
+
+/// Where events go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Events {
+    /// Standard output.
+    Output,
+    /// A file.
+    File(PathBuf),
 }
 
 /// The user's own programs, and who is told of files.

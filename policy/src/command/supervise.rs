@@ -23,7 +23,7 @@ use super::tell;
 /// How long the others have to end in order once a role has died.
 const GRACE: Duration = Duration::from_millis(800);
 
-/// How long whoever reads standard output may take for what is on its way when the user ends the run: a
+/// How long whoever reads output as it comes may take for what is on its way when the user ends the run: a
 /// pager that nobody looks at must not keep it for ever. A second signal ends it at once.
 const READER: Duration = Duration::from_secs(5);
 
@@ -46,6 +46,8 @@ struct Watch<'a> {
     closed: Vec<bool>,
     stopped: bool,
     deadline: Option<Instant>,
+    /// Whether someone may read output as it comes.
+    read: bool,
     counters: Counters,
     /// Whether the user waits for the answers that are asked for.
     asked: bool,
@@ -68,12 +70,12 @@ struct Announced {
     rotate: bool,
 }
 
-/// Waits for the end of all roles.
+/// Waits for the end of all roles. `read`: someone may read output as it comes.
 pub fn until_the_end(
     roles: Roles,
     signals: &Caught,
     settings: &Settings,
-    service: Service,
+    (service, read): (Service, bool),
 ) -> Result<(), Error> {
     let fates = roles.processes.iter().map(|_| Fate::Running).collect();
     let closed = roles.processes.iter().map(|_| false).collect();
@@ -84,6 +86,7 @@ pub fn until_the_end(
         closed,
         stopped: false,
         deadline: None,
+        read,
         counters: Counters::default(),
         asked: false,
         progress: Progress::new(settings),
@@ -162,7 +165,7 @@ impl Watch<'_> {
         if !self.stopped {
             self.progress.aside(|| tell::always("terminating orderly", self.settings));
         }
-        if self.settings.console.is_some() {
+        if self.read {
             let left = if self.stopped { Duration::ZERO } else { READER };
             let deadline = Instant::now().checked_add(left);
             self.deadline = self.deadline.into_iter().chain(deadline).min();

@@ -47,6 +47,7 @@ pub fn plan() -> ReassemblerPlan {
             unprocessed: false,
             charts: None,
             networks: None,
+            events: false,
         },
         rotation: None,
     }

@@ -128,6 +128,7 @@ fn plan(choice: u16) -> ReassemblerPlan {
             unprocessed: choice & 64 != 0,
             charts: Some(ChartPlan { addresses: 4, dump: true }),
             networks: Some(NetworkPlan { check_sequence: choice & 64 == 0 }),
+            events: choice & 64 == 0,
         },
         rotation: None,
     }

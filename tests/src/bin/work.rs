@@ -52,6 +52,7 @@ const FILES: Wanted = Wanted {
     unprocessed: false,
     charts: None,
     networks: None,
+    events: false,
 };
 
 /// What `-a` asks for.

@@ -2,6 +2,7 @@
 
 use proto::body::{BodyEnding, Extension};
 use proto::flow::{Arrival, Count, FlowId, FromReassembler, Medium, Missing, MissingRun, RawPacket, Span};
+use proto::frame::Dropped;
 use proto::limits::{MAX_DATAGRAM, MAX_HEADERS, MAX_PAYLOAD};
 use proto::text::Text;
 use proto::time::Timestamp;
@@ -17,6 +18,10 @@ pub fn all() -> Vec<Act> {
 
 fn packet(captured: u32) -> RawPacket {
     RawPacket { time: Timestamp::default(), captured, original: u32::MAX }
+}
+
+fn dropped(frames: u64) -> FromReassembler {
+    FromReassembler::Dropped(Dropped { time: Timestamp::default(), frames })
 }
 
 /// A message that needs four bytes of payload.
@@ -130,6 +135,10 @@ fn numbers() -> Vec<Act> {
             alone(s, FromReassembler::Unprocessed(packet(262_145)))
         })
         .asked(&["-w", "out/rest.pcap"]),
+        Act::new("drops_that_do_not_grow", "drops that do not grow", |s| {
+            s.say(&[(dropped(7), b""), (dropped(7), b"")])
+        })
+        .asked(&["--events", "out/ev.json"]),
         Act::new("more_missing_ranges_than_are_listed", "more missing ranges", |s| {
             let run = MissingRun { offset: 0, length: u64::MAX, cut: u64::MAX };
             let mut closing = closing(0, 4);
@@ -227,6 +236,7 @@ fn coding() -> Vec<Act> {
 fn unasked() -> Vec<Act> {
     const WHY: &str = "does not ask for";
     vec![
+        Act::new("drops_without_events", WHY, |s| alone(s, dropped(1))),
         Act::new("printing_without_console", WHY, |s| {
             let span = Span { flow: FlowId(0), offset: 0, length: 1 };
             s.say(&[(FromReassembler::Print(span), b"x")])

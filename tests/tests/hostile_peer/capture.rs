@@ -1,6 +1,6 @@
 //! A hostile capture process drives the reassembler.
 
-use proto::frame::{CaptureEnd, Ending, Frame, FromCapture, Rotate};
+use proto::frame::{CaptureEnd, Dropped, Ending, Frame, FromCapture, Rotate};
 use proto::limits::{MAX_DATAGRAM, MAX_INTERFACES};
 use proto::text::Text;
 use proto::time::Timestamp;
@@ -88,6 +88,9 @@ fn order() -> Vec<Act> {
         act("a_rotation_nobody_asked_for", "a rotation that the plan does not ask for", |s| {
             let rotate = Rotate { now: Timestamp::default(), frames_filtered: 0, kernel: None };
             alone(s, FromCapture::Rotate(rotate))
+        }),
+        act("drops_that_it_did_not_ask_for", "drops that the plan does not ask for", |s| {
+            alone(s, FromCapture::Dropped(Dropped { time: Timestamp::default(), frames: 1 }))
         }),
         act("a_frame_of_an_interface_not_told_of", "interface that was not told of", |s| {
             alone(s, frame(1, Timestamp::default(), b""))

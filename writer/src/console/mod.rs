@@ -6,17 +6,16 @@
 mod format;
 mod label;
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::unistd::write;
 use policy::role::Control;
 use proto::control::Level;
 use proto::plan::{ConsoleFormat, ConsolePlan, WriterPlan};
 use proto::template::Template;
 
+use crate::contents::put;
 use crate::error::Error;
 use crate::flow::Flow;
 use crate::sys::Semaphore;
@@ -117,7 +116,7 @@ impl Console {
 
     /// Puts everything out that was printed so far; waits while the reader is slow.
     pub fn flush(&mut self) -> Result<(), Error> {
-        if let Err(errno) = put(&self.out, &self.buffer) {
+        if let Err(errno) = put(&self.out, &mut &self.buffer[..]) {
             self.fault.get_or_insert(errno);
         }
         self.buffer.clear();
@@ -177,23 +176,4 @@ fn piece(out: &mut Vec<u8>, plan: &ConsolePlan, tables: &Tables, flow: &Flow, by
     if plan.newline {
         out.push(b'\n');
     }
-}
-
-/// Writes all of it, waiting also where whoever shares standard output has made it non-blocking.
-fn put(out: &OwnedFd, mut bytes: &[u8]) -> Result<(), Errno> {
-    while !bytes.is_empty() {
-        match write(out, bytes) {
-            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
-            Err(Errno::EINTR) => {}
-            Err(Errno::EAGAIN) => {
-                let mut fds = [PollFd::new(out.as_fd(), PollFlags::POLLOUT)];
-                match poll(&mut fds, PollTimeout::NONE) {
-                    Ok(_) | Err(Errno::EINTR) => {}
-                    Err(errno) => return Err(errno),
-                }
-            }
-            Err(errno) => return Err(errno),
-        }
-    }
-    Ok(())
 }

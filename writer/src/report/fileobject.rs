@@ -32,7 +32,7 @@ pub fn fileobject(xml: &mut Xml, prefix: &str, ended: &Ended, result: Option<(&P
     if let Some(close) = close {
         tag = known_at_the_end(tag, flow, close);
     }
-    ours(tag, flow, close).empty();
+    ours(tag, ended).empty();
     if let Some(close) = close {
         missing_runs(xml, flow.begins(), &close.missing_runs);
     }
@@ -97,22 +97,13 @@ fn known_at_the_end<'x>(tag: Tag<'x>, flow: &Flow, close: &FlowClose) -> Tag<'x>
 }
 
 /// What tcpflow does not tell.
-fn ours<'x>(mut tag: Tag<'x>, flow: &Flow, close: Option<&FlowClose>) -> Tag<'x> {
+fn ours<'x>(mut tag: Tag<'x>, ended: &Ended) -> Tag<'x> {
+    let (flow, close) = (&ended.flow, ended.close.as_ref());
     if let Some(close) = close {
         tag = tag.with_any("missing", unless_zero(close.missing)).with_any("cut", unless_zero(close.cut));
     }
-    let ending = match close.map(|close| close.ending) {
-        Some(FlowEnding::Fin) => None,
-        Some(FlowEnding::Reset) => Some("reset"),
-        Some(FlowEnding::Reused) => Some("reused"),
-        Some(FlowEnding::Skipped) => Some("skipped"),
-        Some(FlowEnding::MaxHole) => Some("max_hole"),
-        Some(FlowEnding::Idle) => Some("idle"),
-        Some(FlowEnding::Evicted) => Some("evicted"),
-        Some(FlowEnding::Open) => Some("open"),
-        Some(FlowEnding::Continued) => Some("continued"),
-        None => Some("interrupted"),
-    };
+    // What is as it should be is not said.
+    let ending = Some(ended.ending()).filter(|ending| *ending != "fin");
     let part = flow.part.as_ref();
     let continues = part.map_or(0, |part| part.begins);
     let continued = close.filter(|close| close.ending == FlowEnding::Continued).map(|close| close.size);

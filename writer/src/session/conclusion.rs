@@ -73,7 +73,8 @@ impl Session<'_> {
         self.warn_of_many_files();
         self.warn();
         let reason = ended.as_ref().err().map(ToString::to_string);
-        let totals = self.totals.take().unwrap_or_else(|| Totals::unknown(Ending::Complete));
+        let known = self.totals.take();
+        let totals = known.clone().unwrap_or_else(|| Totals::unknown(Ending::Complete));
         let reason = match (reason, &totals.capture.ending) {
             (Some(reason), _) => Some(reason),
             (None, Ending::Interrupted(reason)) => Some(reason.as_str().to_owned()),
@@ -82,6 +83,7 @@ impl Session<'_> {
         if let Some(console) = &self.console {
             console.tell_of_gaps(self.control);
         }
+        self.in_part |= self.finish_events(known.as_ref(), reason.as_deref());
         for line in self.store.sums.failures() {
             self.control.notice(Level::Error, &line);
             self.in_part = true;

@@ -34,7 +34,8 @@ impl Session<'_> {
             self.table.close(close.flow)?
         };
         let last = self.store.last(&mut flow, close.size, range);
-        self.store.closer.add(Ended { flow, close: Some(close), digests: Vec::new() }, last);
+        let peer = self.peer(&flow, continued);
+        self.store.closer.add(Ended { flow, close: Some(close), digests: Vec::new(), peer }, last);
         if self.runner.is_some() {
             // What it is told of comes in order, and of finished files only.
             self.settle_with_closer(true);
@@ -45,6 +46,9 @@ impl Session<'_> {
     /// A flow that was not told of before, and is over.
     pub(super) fn empty(&mut self, flow: EmptyFlow) -> Result<(), Breach> {
         self.table.pass(&flow.open)?;
+        if let Some(events) = &mut self.events {
+            events.opened(&flow.open);
+        }
         self.store.sums.packets = self.store.sums.packets.saturating_add(flow.packets);
         self.store.closer.add_empty(flow);
         if self.runner.is_some() {
@@ -62,11 +66,17 @@ impl Session<'_> {
             if let Some(report) = &mut self.report {
                 job.entries(|text| report.entries(text));
             }
+            if let Some(events) = &mut self.events {
+                events.ended(job.events());
+            }
             while let Some((closing, waited)) = job.next_closed(|| self.store.make_room()) {
                 self.store.closed(&closing);
                 if let (true, Some(report)) = (waited && self.store.closer.makes_entries(), &mut self.report)
                 {
                     report.flow(&closing.ended, None);
+                }
+                if let (true, Some(events)) = (waited, &mut self.events) {
+                    events.ended_late(&closing.ended);
                 }
                 self.ended(closing.ended);
             }
@@ -81,7 +91,8 @@ impl Session<'_> {
             // Nobody is told of a body that broke off with the run.
             let _ = self.store.close_body(&mut flow, BodyEnding::Cut);
             let last = self.store.last(&mut flow, size, None);
-            self.store.closer.add(Ended { flow, close: None, digests: Vec::new() }, last);
+            let peer = self.peer(&flow, false);
+            self.store.closer.add(Ended { flow, close: None, digests: Vec::new(), peer }, last);
         }
         self.settle_with_closer(true);
     }

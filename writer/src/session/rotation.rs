@@ -138,6 +138,9 @@ impl Session<'_> {
         periods.watch(Some(&next));
         periods.volume = self.store.volume();
         self.store.enter(next.prefix());
+        if let Some(events) = &mut self.events {
+            events.rotated(start, next.name());
+        }
         if let Some(report) = report {
             self.report = Some(report);
             periods.before = (totals, self.store.sums.clone());

@@ -70,6 +70,7 @@ pub fn plan() -> WriterPlan {
             start: Timestamp::new(1, 0),
             time_delta: 0,
         }),
+        events: None,
         charts: false,
         dump: false,
         networks: false,

@@ -23,10 +23,10 @@ use std::path::{Path, PathBuf};
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 use proto::control::Savefile;
-use proto::plan::{ChartPlan, ConsoleFormat, ConsolePlan, HttpPlan, NetworkPlan, Order, SandboxMode};
+use proto::plan::{ChartPlan, ConsoleFormat, ConsolePlan, Digest, HttpPlan, NetworkPlan, Order, SandboxMode};
 
 use super::error::Error;
-use super::settings::{Input, Settings, Wait};
+use super::settings::{Events, Input, Settings, Wait};
 use naming::Naming;
 use refusal::{refusal, refuse_empty};
 use scanner::{Scanner, Scanners};
@@ -106,11 +106,9 @@ fn settings(matches: &ArgMatches, command_line: String) -> Result<Settings, Erro
     let packets = matches.get_flag("packets");
     // With `-K` tcpflow stores packets and prints nothing, whatever else it is told.
     let console = if packets { None } else { console(matches) };
-    let digest = naming.digest || scanners.runs(Scanner::Md5);
     // Neither packets nor what is printed as it arrives is read in order.
     let streams = !packets && (console.is_none() || set.console == Order::Stream);
     let http = (scanners.runs(Scanner::Http) && streams).then(|| http(matches, &set, console.is_some()));
-    let charts = charts(&scanners, &set, console.is_some());
     let report = matches.get_one::<PathBuf>("report").cloned();
     let max_skip: u64 = number(matches, "max-skip").unwrap_or_default();
     let store = naming.store && console.is_none() && !packets;
@@ -129,7 +127,9 @@ fn settings(matches: &ArgMatches, command_line: String) -> Result<Settings, Erro
         packets,
         index: matches.get_flag("index") && naming.store && console.is_none() && !packets,
         unprocessed: matches.get_one::<PathBuf>("write").cloned(),
-        digests: if digest { set.digests.clone() } else { Vec::new() },
+        events: events(matches, console.is_some())?,
+        digests: digests(naming.digest || scanners.runs(Scanner::Md5), &set),
+        charts: charts(&scanners, &set, console.is_some()),
         console,
         console_order: set.console,
         http,
@@ -146,13 +146,12 @@ fn settings(matches: &ArgMatches, command_line: String) -> Result<Settings, Erro
         user,
         chroot,
         remarks: if matches.contains_id("all-deprecated") { vec![DEPRECATED] } else { Vec::new() },
-        debug: if matches.get_flag("verbose") { 10 } else { number(matches, "debug").unwrap_or_default() },
+        debug: debug(matches),
         quiet: matches.get_flag("quiet"),
         sandbox: sandbox(matches),
         sandbox_report: matches.get_flag("sandbox-report"),
         programs,
         command_line,
-        charts,
         networks: networks(&scanners, &set),
         rotation: rotation::read(matches)?,
         name: set.name,
@@ -241,6 +240,27 @@ fn console(matches: &ArgMatches) -> Option<ConsolePlan> {
         color: flag("color"),
         semaphore: text(matches, "lock"),
     })
+}
+
+/// Where events go. Standard output has room for one kind of thing.
+fn events(matches: &ArgMatches, console: bool) -> Result<Option<Events>, Error> {
+    let Some(path) = matches.get_one::<PathBuf>("events") else { return Ok(None) };
+    if path.as_os_str() != "-" {
+        return Ok(Some(Events::File(path.clone())));
+    }
+    if console || matches.get_flag("sandbox-report") {
+        let other = if console { "-c and -C" } else { "--sandbox-report" };
+        return Err(Error::Usage(format!("--events=-: {other} print on standard output too")));
+    }
+    Ok(Some(Events::Output))
+}
+
+fn digests(wanted: bool, set: &Set) -> Vec<Digest> {
+    if wanted { set.digests.clone() } else { Vec::new() }
+}
+
+fn debug(matches: &ArgMatches) -> u32 {
+    if matches.get_flag("verbose") { 10 } else { number(matches, "debug").unwrap_or_default() }
 }
 
 fn sandbox(matches: &ArgMatches) -> SandboxMode {

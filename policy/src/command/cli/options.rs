@@ -111,6 +111,8 @@ fn output() -> Vec<Arg> {
             "Remove the oldest subdirectories while less of the disk is free; when none is left, count packets \
              without storing them",
         ),
+        long_path("events", "FILE")
+            .help("Tell of flows as they come and go, in lines of JSON; - is standard output"),
     ]
 }
 
@@ -170,10 +172,8 @@ fn privileges() -> Vec<Arg> {
 
 fn others() -> Vec<Arg> {
     vec![
-        long("config", "FILE")
+        long_path("config", "FILE")
             .action(ArgAction::Append)
-            .value_parser(OsStringValueParser::new().map(PathBuf::from))
-            .value_hint(clap::ValueHint::FilePath)
             .help("Read options from a file, as if they stood before all others; see tcpflow.conf(5)"),
         flag("quiet", 'q').help("No warnings, no progress"),
         valued("debug", 'd', "N")
@@ -209,6 +209,12 @@ fn named(name: &'static str, letter: char, value: &'static str) -> Arg {
 fn path(name: &'static str, letter: char, value: &'static str) -> Arg {
     let hint = if value == "DIR" { clap::ValueHint::DirPath } else { clap::ValueHint::FilePath };
     valued(name, letter, value).value_parser(OsStringValueParser::new().map(PathBuf::from)).value_hint(hint)
+}
+
+/// A file, by an option that has no letter.
+fn long_path(name: &'static str, value: &'static str) -> Arg {
+    let path = OsStringValueParser::new().map(PathBuf::from);
+    long(name, value).value_parser(path).value_hint(clap::ValueHint::FilePath)
 }
 
 fn number_in(range: RangeInclusive<u64>) -> ValueParser {

@@ -9,13 +9,14 @@ use super::options;
 /// Refuses names that are empty: no file, directory or semaphore has one, and tcpflow takes some of them for
 /// an option that is not there.
 pub fn refuse_empty(matches: &ArgMatches) -> Result<(), Error> {
-    for id in ["read", "finish", "interface", "output", "report", "write", "lock", "chroot"] {
+    for id in ["read", "finish", "interface", "output", "report", "write", "events", "lock", "chroot"] {
         let values = matches.get_raw(id).into_iter().flatten();
         if values.into_iter().any(|value| value.is_empty()) {
             let definition = options::definition();
             let letter = definition.get_arguments().find(|arg| arg.get_id() == id);
-            let letter = letter.and_then(clap::Arg::get_short).unwrap_or_default();
-            return Err(Error::Told(format!("-{letter}: empty name")));
+            let letter = letter.and_then(clap::Arg::get_short);
+            let option = letter.map_or_else(|| format!("--{id}"), |letter| format!("-{letter}"));
+            return Err(Error::Told(format!("{option}: empty name")));
         }
     }
     Ok(())
