@@ -52,7 +52,8 @@ pub struct Console {
     prefix: Vec<u8>,
     max_bytes: u64,
     lock: Option<Semaphore>,
-    tables: Tables,
+    /// Apart, for they are large, and what has them is moved about on small stacks.
+    tables: Box<Tables>,
     buffer: Vec<u8>,
     gaps: u64,
     fault: Option<Errno>,
@@ -72,7 +73,7 @@ impl Console {
             template: template.clone(),
             prefix: crate::name::prefix(&plan.output),
             max_bytes: plan.max_bytes.unwrap_or(u64::MAX),
-            tables: Tables::new(),
+            tables: Box::new(Tables::new()),
             buffer: Vec::new(),
             gaps: 0,
             fault: None,
