@@ -190,11 +190,15 @@ impl<'c> Relay<'c> {
         self.poll(source, timeout)
     }
 
+    fn say_how_far(&self) {
+        let (Reading { bytes, of, .. }, dropped) = (self.reading, self.dropped());
+        let (frames, filtered) = (self.frames_read, self.frames_filtered);
+        self.control.counts(Counts::Capture { bytes, of, frames, filtered, dropped });
+    }
+
     /// Says how far reading is, and passes the question on.
     fn count(&mut self) -> Result<(), Error> {
-        let Reading { bytes, of, .. } = self.reading;
-        let counts = Counts::Capture { bytes, of, frames: self.frames_read, dropped: self.dropped() };
-        self.control.counts(counts);
+        self.say_how_far();
         self.sender.send(&FromCapture::Count, &[])?;
         Ok(self.sender.flush()?)
     }
@@ -248,7 +252,7 @@ impl<'c> Relay<'c> {
         Ok(if ready { Woken::Ready } else { Woken::Timeout })
     }
 
-    /// Says how it ended; the last that is sent.
+    /// Says how it ended, and how far it came; the last that is sent.
     pub fn end(mut self, end: End, kernel: Option<KernelCounts>) -> Result<Done, Error> {
         self.reading.kernel = kernel;
         if let Some(KernelCounts { dropped: dropped @ 1.., .. }) = kernel {
@@ -257,6 +261,7 @@ impl<'c> Relay<'c> {
                 self.tell(dropped)?;
             }
         }
+        self.say_how_far();
         let done = if self.failure.is_some() { Done::InPart } else { Done::Fully };
         let ending = match (end, self.failure) {
             (End::Stopped, _) => Ending::Stopped,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Breach;
+use crate::flow::Count;
 use crate::limits::MAX_CONTROL;
 use crate::plan::Plan;
 use crate::text::Text;
@@ -55,7 +56,7 @@ pub enum FromRole {
 }
 
 /// How far a role is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Counts {
     /// The capture process.
     Capture {
@@ -65,6 +66,8 @@ pub enum Counts {
         of: Option<u64>,
         /// Frames read.
         frames: u64,
+        /// Frames that the filter expression did not let through.
+        filtered: u64,
         /// Frames that the kernel dropped so far.
         dropped: u64,
     },
@@ -76,6 +79,12 @@ pub enum Counts {
         flows: u64,
         /// Flows open now.
         open: u64,
+        /// Frames set aside so far, by reason.
+        frames_aside: Vec<Count>,
+        /// Payload bytes so far.
+        payload: u64,
+        /// Payload bytes that the writer does not get, by reason.
+        payload_aside: Vec<Count>,
     },
     /// The writer.
     Writer {
@@ -83,6 +92,8 @@ pub enum Counts {
         written: u64,
         /// Flow files made.
         files: u64,
+        /// Payload bytes that were not written, by reason.
+        aside: Vec<Count>,
     },
 }
 

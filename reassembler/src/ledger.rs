@@ -127,7 +127,14 @@ impl Ledger {
     /// How far the work is.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        Counts::Reassembler { segments: self.segments, flows: self.flows, open: self.open_flows }
+        Counts::Reassembler {
+            segments: self.segments,
+            flows: self.flows,
+            open: self.open_flows,
+            frames_aside: self.frames_aside.counts(),
+            payload: self.payload,
+            payload_aside: self.payload_aside.counts(),
+        }
     }
 
     /// Everything, for the report.

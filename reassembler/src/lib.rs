@@ -60,6 +60,7 @@ pub fn run(control: &Control) -> Result<Done, Error> {
     }
     heard?;
     conversation.close()?.flush()?;
+    control.counts(conversation.counts());
     conversation.verdict()
 }
 

@@ -10,9 +10,10 @@ use std::sync::Arc;
 
 use nix::errno::Errno;
 use proto::control::Counts;
-use proto::flow::Span;
+use proto::flow::{Count, Span};
 use proto::plan::{Digest, WriterPlan};
 use proto::template::Template;
+use proto::text::Text;
 
 use crate::batch::Gathered;
 use crate::closing::{Closer, Closing, Last, Place};
@@ -408,7 +409,10 @@ impl Store {
 
     /// How far the work is.
     pub fn counts(&self) -> Counts {
-        Counts::Writer { written: self.sums.payload.written, files: self.sums.files }
+        let payload = &self.sums.payload;
+        let aside =
+            payload.aside.iter().map(|(reason, count)| Count { reason: Text::cut(reason), count: *count });
+        Counts::Writer { written: payload.written, files: self.sums.files, aside: aside.collect() }
     }
 
     /// How many flow files are open.

@@ -127,6 +127,11 @@ fn to_the_runner(
 }
 
 impl Roles {
+    /// The processes, by the names of their executables.
+    pub fn named(&self) -> Vec<(&'static str, u32)> {
+        self.processes.iter().map(|process| (process.role.executable(), process.pid())).collect()
+    }
+
     /// Gives the word to start, from the last role to the first.
     pub fn begin(&self, states: &[RoleState]) -> Result<(), Error> {
         for process in self.processes.iter().rev() {

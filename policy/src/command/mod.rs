@@ -9,6 +9,7 @@ mod error;
 mod identity;
 mod interfaces;
 mod launch;
+mod metrics;
 mod nothing;
 mod output;
 mod plans;
@@ -28,6 +29,7 @@ use std::process::ExitCode;
 use cli::Request;
 use error::Error;
 use identity::Identities;
+use metrics::Metrics;
 use proto::control::Level;
 use service::Service;
 use settings::Settings;
@@ -74,27 +76,38 @@ fn follow(settings: &Settings) -> Result<(), Error> {
         return Ok(());
     }
     let identities = Identities::of(settings)?;
-    let places = output::prepare(settings, &identities)?;
+    let mut places = output::prepare(settings, &identities)?;
     let _lock = output::lock(settings, &places)?;
     tell::at(Level::Detail, concat!("TCPFLOW version ", env!("CARGO_PKG_VERSION")), settings);
     // Whose the output directory is may have changed whom the writer becomes.
     let identities = Identities { writer: places.writer, ..identities };
-    let read = places.have_readers();
+    let (read, metrics) = (places.have_readers(), places.metrics.take());
     let mut roles = launch::start(settings, &identities, places, inherited)?;
-    let begun = begin(&mut roles, settings, &identities);
-    if let Err(error) = begun {
-        roles.dismiss();
-        return Err(error);
-    }
-    supervise::until_the_end(roles, &signals, settings, (service, read))
+    let metrics = match begin(&mut roles, settings, &identities, metrics) {
+        Ok(metrics) => metrics,
+        Err(error) => {
+            roles.dismiss();
+            return Err(error);
+        }
+    };
+    supervise::until_the_end(roles, &signals, settings, (service, read, metrics))
 }
 
-/// Sees that every role is confined, gives up what is left of privilege, and gives the word to start.
-fn begin(roles: &mut launch::Roles, settings: &Settings, identities: &Identities) -> Result<(), Error> {
+/// Sees that every role is confined, gives up what is left of privilege, and gives the word to start. Metrics are
+/// written for the first time before that, as they will be later.
+fn begin(
+    roles: &mut launch::Roles,
+    settings: &Settings,
+    identities: &Identities,
+    metrics: Option<metrics::Place>,
+) -> Result<Option<Metrics>, Error> {
     let states = attest::all(roles, settings, identities)?;
     identity::relinquish(identities)?;
     if settings.sandbox_report {
         tell::out(&attest::json(&states)).map_err(Error::Output)?;
     }
-    roles.begin(&states)
+    let named = roles.named();
+    let metrics = metrics.map(|place| Metrics::begin(place, settings, &named)).transpose()?;
+    roles.begin(&states)?;
+    Ok(metrics)
 }

@@ -9,12 +9,13 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, Flock, FlockArg, OFlag, OpenHow, ResolveFlag, openat2};
-use nix::sys::stat::{FileStat, Mode, SFlag, fstat, mkdirat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, mkdirat};
 use nix::unistd::{Gid, Uid, fchownat};
 use proto::plan::Identity;
 
 use super::error::Error;
 use super::identity::Identities;
+use super::metrics;
 use super::settings::{Events, Settings};
 use super::tell;
 
@@ -36,6 +37,8 @@ pub struct Places {
     pub console: Option<OwnedFd>,
     /// Where `--events` go.
     pub events: Option<Told>,
+    /// Where `--metrics` are.
+    pub metrics: Option<metrics::Place>,
     /// Whom the writer becomes.
     pub writer: Option<Identity>,
 }
@@ -91,10 +94,11 @@ pub fn prepare(settings: &Settings, identities: &Identities) -> Result<Places, E
     if let Some(events) = &events {
         refuse_shared(events, report.as_ref(), unprocessed.as_ref(), console.as_ref())?;
     }
+    let metrics = settings.metrics.as_ref().map(|path| base.replaced(path, writer)).transpose()?;
     if let Some(user) = &settings.user {
         tell::line(&format!("dropped privs to {user}"));
     }
-    Ok(Places { directory, report, unprocessed, console, events, writer })
+    Ok(Places { directory, report, unprocessed, console, events, metrics, writer })
 }
 
 /// Keeps the output directory, for as long as what this gives lives, for the one run that rotates there: any of its
@@ -223,6 +227,24 @@ impl Base {
             give(&file, owner).map_err(failed)?;
         }
         Ok(File::from(file))
+    }
+
+    /// The place of a file that is made anew each time. What stands there and is no file stays.
+    fn replaced(&self, path: &Path, user: Option<Identity>) -> Result<metrics::Place, Error> {
+        let shown = self.shown(path).display().to_string();
+        let failed = |why: &str| Error::Plain(format!("{shown}: {why}"));
+        let name =
+            path.file_name().and_then(|name| name.to_str()).ok_or_else(|| failed("no name of a file"))?;
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let directory = self.open_directory(parent).map_err(|e| failed(e.desc()))?;
+        match fstatat(&directory, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Ok(status) if status.st_mode & SFlag::S_IFMT.bits() != SFlag::S_IFREG.bits() => {
+                return Err(failed("is there and is no file"));
+            }
+            Ok(_) | Err(Errno::ENOENT) => {}
+            Err(e) => return Err(failed(e.desc())),
+        }
+        Ok(metrics::Place { directory, name: name.to_owned(), shown: shown.clone(), user })
     }
 
     fn open(&self, path: &Path, flags: OFlag, mode: Mode) -> Result<OwnedFd, Errno> {

@@ -41,7 +41,7 @@ impl Progress {
     /// Shows what the roles have said last.
     pub fn show(&self, counters: &Counters) {
         let Some(bar) = self.bar.as_ref().filter(|bar| bar.elapsed() >= BEFORE) else { return };
-        let (captured, reassembled) = counters.newest();
+        let (captured, reassembled, _) = counters.newest();
         let begins = !is_shown(bar);
         if bar.length() != captured.of || begins {
             let template = if captured.of.is_some() { OF_KNOWN } else { OF_UNKNOWN };

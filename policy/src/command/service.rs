@@ -73,7 +73,7 @@ impl Service {
 
     /// A question has passed through all roles, and these are the answers.
     pub fn passed(&mut self, counters: &Counters, settings: &Settings) {
-        let (captured, reassembled) = counters.newest();
+        let (captured, reassembled, _) = counters.newest();
         let status = format!(
             "{} packets, {} flows, {} open, {} packets dropped",
             captured.frames, reassembled.flows, reassembled.open, captured.dropped

@@ -36,6 +36,8 @@ pub struct Settings {
     pub unprocessed: Option<PathBuf>,
     /// `--events`: where flows are told of as they come and go.
     pub events: Option<Events>,
+    /// `--metrics`: where counters are written for Prometheus.
+    pub metrics: Option<PathBuf>,
     /// `-FM`, `-e md5`, `-S hash`: digests of flow files.
     pub digests: Vec<Digest>,
     /// `-e http`: what is wanted of HTTP.

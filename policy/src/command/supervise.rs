@@ -12,6 +12,7 @@ use super::arrival;
 use super::counters::Counters;
 use super::error::Error;
 use super::launch::Roles;
+use super::metrics::Metrics;
 use super::process::{Heard, Process, reason};
 use super::progress::Progress;
 use super::rotation::Schedule;
@@ -51,6 +52,7 @@ struct Watch<'a> {
     counters: Counters,
     /// Whether the user waits for the answers that are asked for.
     asked: bool,
+    metrics: Option<Metrics>,
     progress: Progress,
     service: Service,
     /// When output goes on in another directory by the clock.
@@ -70,12 +72,12 @@ struct Announced {
     rotate: bool,
 }
 
-/// Waits for the end of all roles. `read`: someone may read output as it comes.
+/// Waits for the end of all roles, and keeps what is counted up to date. `read`: someone may read output as it comes.
 pub fn until_the_end(
     roles: Roles,
     signals: &Caught,
     settings: &Settings,
-    (service, read): (Service, bool),
+    (service, read, metrics): (Service, bool, Option<Metrics>),
 ) -> Result<(), Error> {
     let fates = roles.processes.iter().map(|_| Fate::Running).collect();
     let closed = roles.processes.iter().map(|_| false).collect();
@@ -89,6 +91,7 @@ pub fn until_the_end(
         read,
         counters: Counters::default(),
         asked: false,
+        metrics,
         progress: Progress::new(settings),
         service,
         schedule: Schedule::of(settings),
@@ -104,6 +107,7 @@ pub fn until_the_end(
             watch.roles.count()?;
         }
         watch.rotate_if_due(announced.rotate && signals.rotate.came())?;
+        watch.measure()?;
         for index in announced.roles {
             watch.hear(index)?;
         }
@@ -127,7 +131,8 @@ impl Watch<'_> {
         let signals = [end, ask, rotate].map(|signals| PollFd::new(signals.as_fd(), PollFlags::POLLIN));
         let mut fds = Vec::from(signals);
         fds.extend(open.iter().map(|(_, process)| PollFd::new(process.as_fd(), PollFlags::POLLIN)));
-        let due = self.deadline.into_iter().chain(self.service.due()).min();
+        let due = self.metrics.as_ref().map(Metrics::due);
+        let due = self.deadline.into_iter().chain(self.service.due()).chain(due).min();
         let due = due.map(|due| due.saturating_duration_since(Instant::now()));
         let left = due.into_iter().chain(self.schedule.as_ref().map(Schedule::wait)).min();
         let timeout = left.map_or(PollTimeout::NONE, |left| {
@@ -189,7 +194,7 @@ impl Watch<'_> {
             Ok(Heard::Message(FromRole::Notice(notice))) => {
                 self.progress.aside(|| tell::notice(&notice, self.settings));
             }
-            Ok(Heard::Message(FromRole::Counts(counts))) => self.count(counts),
+            Ok(Heard::Message(FromRole::Counts(counts))) => self.count(&counts),
             Ok(Heard::Message(FromRole::Done { failed })) => {
                 if let Some(fate @ Fate::Running) = self.fates.get_mut(index) {
                     *fate = Fate::Done { failed };
@@ -215,9 +220,29 @@ impl Watch<'_> {
         self.wind_down()
     }
 
+    /// Asks for what is counted when it is time.
+    fn measure(&mut self) -> Result<(), Error> {
+        let Some(metrics) = &mut self.metrics else { return Ok(()) };
+        if metrics.is_due(&self.counters, &self.roles.named()) {
+            self.roles.count()?;
+        }
+        self.complain();
+        Ok(())
+    }
+
+    /// Tells, once, that metrics cannot be written.
+    fn complain(&mut self) {
+        if let Some(line) = self.metrics.as_mut().and_then(Metrics::complaint) {
+            self.progress.aside(|| tell::always(&line, self.settings));
+        }
+    }
+
     /// A role has said how far it is.
-    fn count(&mut self, counts: Counts) {
+    fn count(&mut self, counts: &Counts) {
         self.counters.take(counts);
+        if let Some(metrics) = &mut self.metrics {
+            metrics.heard(&self.counters, &self.roles.named());
+        }
         if self.counters.are_answered() {
             if std::mem::take(&mut self.asked) {
                 self.progress.aside(|| tell::always(&self.counters.line(), self.settings));
@@ -275,6 +300,10 @@ impl Watch<'_> {
             }
         }
         let failed = !killed.is_empty() || !said.is_empty();
+        if let Some(metrics) = &mut self.metrics {
+            in_part |= !metrics.finish(&self.counters);
+            self.complain();
+        }
         // That a neighbour is gone follows from what the neighbour says itself.
         let follows = |line: &String| line.ends_with(&policy::channel::Error::Gone.to_string());
         if !said.iter().all(follows) {

@@ -1,6 +1,7 @@
 //! A hostile role speaks to `tcpflow`, and so to the user.
 
 use proto::control::{Counts, FromRole, Layer, Level, Notice};
+use proto::flow::Count;
 use proto::limits::MAX_CONTROL;
 use proto::text::Text;
 use tcpflow_tests::puppet::{Line, Script, coded, with_text};
@@ -52,7 +53,15 @@ fn control(bytes: Vec<u8>) -> Script {
 }
 
 fn counts() -> FromRole {
-    FromRole::Counts(Counts::Reassembler { segments: u64::MAX, flows: u64::MAX, open: u64::MAX })
+    let many = vec![Count { reason: Text::cut("\u{1b}[2J\"\n"), count: u64::MAX }; 500];
+    FromRole::Counts(Counts::Reassembler {
+        segments: u64::MAX,
+        flows: u64::MAX,
+        open: u64::MAX,
+        frames_aside: many.clone(),
+        payload: u64::MAX,
+        payload_aside: many,
+    })
 }
 
 fn notice(text: &str) -> FromRole {

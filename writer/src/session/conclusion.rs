@@ -69,6 +69,7 @@ impl Session<'_> {
         self.run.open_files_at_end = self.open_files_at_end.unwrap_or_else(|| self.store.open_files());
         self.break_off();
         let ended = ended.and(self.conclude_with_runner());
+        self.control.counts(self.store.counts());
         self.tell();
         self.warn_of_many_files();
         self.warn();

@@ -128,6 +128,7 @@ fn settings(matches: &ArgMatches, command_line: String) -> Result<Settings, Erro
         index: matches.get_flag("index") && naming.store && console.is_none() && !packets,
         unprocessed: matches.get_one::<PathBuf>("write").cloned(),
         events: events(matches, console.is_some())?,
+        metrics: matches.get_one::<PathBuf>("metrics").cloned(),
         digests: digests(naming.digest || scanners.runs(Scanner::Md5), &set),
         charts: charts(&scanners, &set, console.is_some()),
         console,

@@ -113,6 +113,8 @@ fn output() -> Vec<Arg> {
         ),
         long_path("events", "FILE")
             .help("Tell of flows as they come and go, in lines of JSON; - is standard output"),
+        long_path("metrics", "FILE")
+            .help("Write counters to this file, for Prometheus, every 15 seconds and in the end"),
     ]
 }
 

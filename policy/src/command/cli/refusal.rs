@@ -9,7 +9,9 @@ use super::options;
 /// Refuses names that are empty: no file, directory or semaphore has one, and tcpflow takes some of them for
 /// an option that is not there.
 pub fn refuse_empty(matches: &ArgMatches) -> Result<(), Error> {
-    for id in ["read", "finish", "interface", "output", "report", "write", "events", "lock", "chroot"] {
+    for id in
+        ["read", "finish", "interface", "output", "report", "write", "events", "metrics", "lock", "chroot"]
+    {
         let values = matches.get_raw(id).into_iter().flatten();
         if values.into_iter().any(|value| value.is_empty()) {
             let definition = options::definition();
