@@ -444,6 +444,8 @@ pub struct ReportPlan {
     pub start: Timestamp,
     /// `-S tdelta`.
     pub time_delta: i64,
+    /// `-S dfxml`: whether it is to be of the schema of DFXML.
+    pub strict: bool,
 }
 
 /// Where the report goes.

@@ -23,7 +23,7 @@ use crate::events;
 use crate::flow::Fault;
 use crate::held::Ended;
 use crate::naming::Naming;
-use crate::report::{Xml, fileobject};
+use crate::report::{Dialect, Xml, fileobject};
 
 /// Files in one job: their descriptors are beyond those that `-f` allows.
 const MAX_FILES: usize = 64;
@@ -201,6 +201,10 @@ pub struct Job {
 }
 
 impl Job {
+    fn new(dialect: Dialect) -> Self {
+        Self { entries: Xml::entries(dialect), ..Self::default() }
+    }
+
     fn run(&mut self) {
         for item in self.flows.drain(..) {
             let mut enter = |ended: &Ended| {
@@ -263,7 +267,9 @@ pub struct Closer {
     spare: Vec<Job>,
     /// What goes before the names of files in the report.
     prefix: Option<Arc<str>>,
-    /// The same in events.
+    /// How it is laid out.
+    dialect: Dialect,
+    /// What goes before the names of files in events.
     events: Option<Arc<str>>,
 }
 
@@ -290,9 +296,11 @@ impl Closer {
         Self { thread: Thread::begin(), ..Self::default() }
     }
 
-    /// Makes entries of the report too, with this before the names of files.
-    pub fn make_entries(&mut self, prefix: &str) {
+    /// Makes entries of the report too, in this dialect and with this before the names of files.
+    pub fn make_entries(&mut self, (prefix, dialect): (&str, Dialect)) {
         self.prefix = Some(prefix.into());
+        self.dialect = dialect;
+        self.next = Job::new(dialect);
     }
 
     /// Makes lines of events too, with this before the names of files.
@@ -349,7 +357,8 @@ impl Closer {
             return;
         }
         while self.given >= MAX_JOBS && self.take(true) {}
-        let mut job = std::mem::replace(&mut self.next, self.spare.pop().unwrap_or_default());
+        let spare = self.spare.pop().unwrap_or_else(|| Job::new(self.dialect));
+        let mut job = std::mem::replace(&mut self.next, spare);
         job.prefix.clone_from(&self.prefix);
         job.events.0.clone_from(&self.events);
         if let Some(thread) = &self.thread {
@@ -463,7 +472,7 @@ mod tests {
     /// Two hundred files of a byte more each, and what they are then.
     fn close(mut closer: Closer) -> Vec<(u64, u64, Vec<u8>)> {
         let mut files = Vec::new();
-        closer.make_entries("out/");
+        closer.make_entries(("out/", Dialect::Tcpflow));
         for number in 0..200_u8 {
             let file = tempfile::tempfile().unwrap();
             files.push(file.try_clone().unwrap());

@@ -18,7 +18,7 @@ use crate::console::Console;
 use crate::directory::Directory;
 use crate::error::Error;
 use crate::events::Events;
-use crate::report::{self, Report};
+use crate::report::{self, Dialect, Report};
 use crate::retention::Keeper;
 use crate::room::Room;
 use crate::runner::Runner;
@@ -64,8 +64,8 @@ pub fn run(control: &Control) -> Result<Done, Error> {
         return Err(Error::Thread);
     }
     check_writable(&plan, &store)?;
-    if plan.report.is_some() && plan.notify.is_none() {
-        store.closer.make_entries(&report::prefix(&plan.output));
+    if let (Some(report), None) = (&plan.report, &plan.notify) {
+        store.closer.make_entries((&report::prefix(&plan.output), Dialect::of(report)));
     }
     let periods = Periods::new(&plan, prepared.as_ref().map(|prepared| prepared.head.clone()), keeper);
     let report = begin_report(&plan, &store, prepared)?;
@@ -87,7 +87,8 @@ pub fn run(control: &Control) -> Result<Done, Error> {
 
 /// What the report needs that cannot be had once confined.
 struct Prepared {
-    head: Vec<u8>,
+    /// What it begins with, and how it is laid out.
+    head: (Dialect, Vec<u8>),
     /// A file that `tcpflow` opened, if it opened one, and whether that writes at its end only.
     elsewhere: Option<(OwnedFd, bool)>,
 }
@@ -104,7 +105,7 @@ impl Prepared {
             }
         };
         let results = plan.notify.as_ref().is_some_and(|notify| notify.plugin.is_some());
-        Ok(Some(Self { head: report::head(report, results), elsewhere }))
+        Ok(Some(Self { head: (Dialect::of(report), report::head(report, results)), elsewhere }))
     }
 }
 

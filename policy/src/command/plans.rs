@@ -174,6 +174,7 @@ fn report(settings: &Settings, places: &Places) -> ReportPlan {
         username: Text::cut(&username),
         start: now(),
         time_delta: settings.time_delta,
+        strict: settings.strict_report,
     }
 }
 

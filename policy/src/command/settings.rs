@@ -22,6 +22,8 @@ pub struct Settings {
     pub report: Option<PathBuf>,
     /// Whether a report is made.
     pub report_enabled: bool,
+    /// `-S dfxml`: whether the report is to be of the schema of DFXML.
+    pub strict_report: bool,
     /// `-T` and `-F`: how flow files are named.
     pub template: String,
     /// Whether flows are looked for at all (not with `-x tcpdemux`).

@@ -19,7 +19,7 @@ use proto::plan::EventsPlan;
 use proto::time::Timestamp;
 
 use crate::held::Ended;
-use crate::name;
+use crate::report;
 use crate::table::Table;
 use line::{Drop, Event, Known, Rotated};
 pub use line::{Summary, closed};
@@ -46,7 +46,7 @@ impl Events {
         Self {
             sink: Sink::new(file, plan.own_file),
             peers: Peers::default(),
-            prefix: String::from_utf8_lossy(&name::prefix(output)).into_owned(),
+            prefix: report::prefix(output),
             dropped: 0,
             line: Vec::new(),
             is_told: false,

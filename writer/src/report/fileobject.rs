@@ -8,7 +8,8 @@ use proto::plan::Plugin;
 use proto::runner::Outcome;
 
 use super::bodies::byte_runs;
-use super::xml::{Tag, Xml};
+use super::xml::{Dialect, Tag, Xml};
+use crate::digest::Named;
 use crate::flow::{Fault, Flow};
 use crate::held::Ended;
 use crate::name::mac;
@@ -28,6 +29,11 @@ pub fn fileobject(xml: &mut Xml, prefix: &str, ended: &Ended, result: Option<(&P
         (None, None) => flow.stream_length.saturating_sub(flow.begins()),
     };
     xml.element("filesize", size);
+    let strict = xml.dialect() == Dialect::Schema;
+    // The schema has its own first.
+    if strict {
+        digests(xml, &ended.digests);
+    }
     let mut tag = known_at_the_beginning(xml.tag("tcpflow"), flow, close);
     if let Some(close) = close {
         tag = known_at_the_end(tag, flow, close);
@@ -36,8 +42,8 @@ pub fn fileobject(xml: &mut Xml, prefix: &str, ended: &Ended, result: Option<(&P
     if let Some(close) = close {
         missing_runs(xml, flow.begins(), &close.missing_runs);
     }
-    for (name, digest) in &ended.digests {
-        xml.tag("hashdigest").with("type", name).around(digest);
+    if !strict {
+        digests(xml, &ended.digests);
     }
     if let Some(bodies) = &flow.bodies {
         byte_runs(xml, (prefix, flow.name.as_deref().unwrap_or_default(), flow.begins()), bodies);
@@ -46,6 +52,12 @@ pub fn fileobject(xml: &mut Xml, prefix: &str, ended: &Ended, result: Option<(&P
         plugin_result(xml, plugin, answered);
     }
     xml.end("fileobject");
+}
+
+fn digests(xml: &mut Xml, digests: &[Named]) {
+    for (name, digest) in digests {
+        xml.tag("hashdigest").with("type", name).around(digest);
+    }
 }
 
 /// What the plugin returned, or why it did not.

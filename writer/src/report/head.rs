@@ -4,7 +4,7 @@ use nix::sys::utsname::{UtsName, uname};
 use proto::plan::ReportPlan;
 use proto::time::Timestamp;
 
-use super::xml::Xml;
+use super::xml::{Dialect, Xml};
 use crate::time::iso8601;
 
 /// Namespaces of the metadata, a line each.
@@ -17,9 +17,34 @@ const NAMESPACES: [(&str, &str); 3] = [
 /// The namespace of `<tcpflow:result>`.
 const RESULTS: (&str, &str) = ("xmlns:tcpflow", "http://afflib.org/tcpflow/");
 
+/// The namespaces of a report that is of the schema: that of DFXML, that of the metadata, and ours.
+const OF_SCHEMA: [(&str, &str); 4] = [
+    ("xmlns", "http://www.forensicswiki.org/wiki/Category:Digital_Forensics_XML"),
+    ("xmlns:dc", "http://purl.org/dc/elements/1.1/"),
+    RESULTS,
+    ("version", "2.0.0-beta.0"),
+];
+
 /// Everything up to the first `<fileobject>`; `results` if a plugin's may stand in these. Asks the kernel for its name: to be made before confinement.
 pub fn head(plan: &ReportPlan, results: bool) -> Vec<u8> {
-    let mut xml = Xml::new(0);
+    if plan.strict { of_schema(plan) } else { as_ever(plan, results) }
+}
+
+/// What the schema does not have may stand before all that it has.
+fn of_schema(plan: &ReportPlan) -> Vec<u8> {
+    let mut xml = Xml::new(Dialect::Schema, 0);
+    xml.declaration();
+    xml.start("dfxml", &OF_SCHEMA);
+    xml.element("tdelta", plan.time_delta);
+    xml.start("metadata", &[]);
+    xml.element("dc:type", "Feature Extraction");
+    xml.end("metadata");
+    creator(&mut xml, plan);
+    xml.into_bytes()
+}
+
+fn as_ever(plan: &ReportPlan, results: bool) -> Vec<u8> {
+    let mut xml = Xml::new(Dialect::Tcpflow, 0);
     xml.declaration();
     let mut root = vec![("xmloutputversion", "1.0")];
     root.extend(results.then_some(RESULTS));

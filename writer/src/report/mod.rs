@@ -23,7 +23,7 @@ pub use head::head;
 pub use networks::Networks;
 use sink::Sink;
 pub use summary::{Run, Span};
-pub use xml::Xml;
+pub use xml::{Dialect, Xml};
 
 /// Text that a full batch may leave in memory, in bytes.
 const FLUSH_AT: usize = 64 * 1024;
@@ -41,9 +41,14 @@ pub struct Report {
 
 impl Report {
     /// Begins the report in `file`. `appending`: the descriptor writes at its end only.
-    pub fn begin(file: OwnedFd, appending: bool, head: Vec<u8>, output: &[u8]) -> Result<Self, Errno> {
-        let sink = Sink::begin(file, appending, head, &summary::tail())?;
-        Ok(Self { sink, xml: Xml::default(), prefix: prefix(output), plugin: None })
+    pub fn begin(
+        file: OwnedFd,
+        appending: bool,
+        (dialect, head): (Dialect, Vec<u8>),
+        output: &[u8],
+    ) -> Result<Self, Errno> {
+        let sink = Sink::begin(file, appending, head, &summary::tail(dialect))?;
+        Ok(Self { sink, xml: Xml::entries(dialect), prefix: prefix(output), plugin: None })
     }
 
     /// Puts what this plugin answers with the flows.
@@ -87,7 +92,8 @@ impl Report {
         run: &Run,
         interrupted: Option<&str>,
     ) -> Result<(), Errno> {
-        self.sink.finish(|lacking| summary::summary(totals, sums, run, interrupted, lacking))
+        let dialect = self.xml.dialect();
+        self.sink.finish(|lacking| summary::summary(dialect, totals, sums, run, interrupted, lacking))
     }
 }
 

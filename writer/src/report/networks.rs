@@ -71,7 +71,7 @@ mod tests {
         let networks =
             ssids.iter().map(|ssid| Network { mac: [0xa, 1, 2, 3, 4, 0xff], ssid: ssid.to_vec(), count: 3 });
         let networks = Networks { networks: networks.collect(), others };
-        let mut xml = Xml::new(0);
+        let mut xml = Xml::new(crate::report::Dialect::Tcpflow, 0);
         networks.write(&mut xml);
         String::from_utf8(xml.into_bytes()).unwrap()
     }

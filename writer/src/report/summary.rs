@@ -12,7 +12,7 @@ use proto::frame::SavefileDrops;
 use proto::time::Timestamp;
 
 use super::networks::Networks;
-use super::xml::Xml;
+use super::xml::{Dialect, Xml};
 use crate::sums::{Books, Sums};
 use crate::time::iso8601;
 
@@ -39,24 +39,37 @@ pub struct Span {
 }
 
 /// What stands at the end of the file while the run goes on.
-pub fn tail() -> Vec<u8> {
-    let mut xml = Xml::new(2);
-    xml.end("configuration");
+pub fn tail(dialect: Dialect) -> Vec<u8> {
+    let mut xml = after_flows(dialect);
     xml.element("interrupted", "tcpflow-writer ended without saying why");
     xml.end("dfxml");
     xml.into_bytes()
 }
 
+/// What follows the last flow. The schema has no `<configuration>` around flows.
+fn after_flows(dialect: Dialect) -> Xml {
+    let mut xml = Xml::entries(dialect);
+    match dialect {
+        Dialect::Tcpflow => xml.end("configuration"),
+        Dialect::Schema => {}
+    }
+    xml
+}
+
 /// Everything after the last `</fileobject>`.
 pub fn summary(
+    dialect: Dialect,
     totals: &Totals,
     sums: &Sums,
     run: &Run,
     interrupted: Option<&str>,
     lacking: Option<Errno>,
 ) -> Vec<u8> {
-    let mut xml = Xml::new(2);
-    xml.end("configuration");
+    let mut xml = after_flows(dialect);
+    // The schema has it right behind the flows, and leaves the rest to us.
+    if dialect == Dialect::Schema {
+        rusage(&mut xml, run.begun);
+    }
     match &run.networks {
         Some(networks) => {
             xml.start("summary", &[]);
@@ -74,7 +87,9 @@ pub fn summary(
     if let Some(Span { start, next }) = &run.period {
         xml.tag("rotation").with("start", iso8601(*start)).with_any("next", next.as_deref()).empty();
     }
-    rusage(&mut xml, run.begun);
+    if dialect == Dialect::Tcpflow {
+        rusage(&mut xml, run.begun);
+    }
     conservation(&mut xml, totals, sums);
     let holes = totals.holes;
     if holes != HoleTotals::default() {

@@ -1,10 +1,14 @@
 //! XML laid out as tcpflow lays it out: two spaces a level, attributes in single quotes, one element a
 //! line. Scripts read the report by lines, so the layout is part of the interface.
+//!
+//! Where the report is to be of the schema of DFXML, the names that the schema does not have are in a namespace of
+//! tcpflow's, which it allows in certain places; what writes the report sees to these.
 
 use std::borrow::Cow;
 use std::fmt::{self, Arguments, Write};
 use std::net::IpAddr;
 
+use proto::plan::ReportPlan;
 use proto::text::Text;
 use proto::time::Timestamp;
 use quick_xml::escape::escape;
@@ -59,25 +63,101 @@ fn put_address(text: &mut String, address: IpAddr) {
     }
 }
 
+/// How a report is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Dialect {
+    /// As tcpflow does.
+    #[default]
+    Tcpflow,
+    /// So that it is of the schema of DFXML.
+    Schema,
+}
+
+/// What the schema has, of all that a report may.
+const IN_SCHEMA: [&str; 34] = [
+    "arch",
+    "build_environment",
+    "clocktime",
+    "command_line",
+    "compiler",
+    "creator",
+    "dfxml",
+    "execution_environment",
+    "filename",
+    "fileobject",
+    "filesize",
+    "hashdigest",
+    "host",
+    "inblock",
+    "majflt",
+    "maxrss",
+    "metadata",
+    "minflt",
+    "nswap",
+    "os_release",
+    "os_sysname",
+    "os_version",
+    "oublock",
+    "program",
+    "rusage",
+    "start_time",
+    "stime",
+    "uid",
+    "username",
+    "utime",
+    "version",
+    // What has a namespace already.
+    "dc:type",
+    "tcpflow:result",
+    "xml",
+];
+
+impl Dialect {
+    /// That of a report.
+    pub fn of(plan: &ReportPlan) -> Self {
+        if plan.strict { Self::Schema } else { Self::Tcpflow }
+    }
+
+    /// How deep a flow's entry is.
+    pub fn depth(self) -> usize {
+        match self {
+            Self::Tcpflow => 2,
+            Self::Schema => 1,
+        }
+    }
+
+    /// What goes before the name of an element.
+    fn prefix(self, name: &str) -> &'static str {
+        match self {
+            Self::Schema if !IN_SCHEMA.contains(&name) => "tcpflow:",
+            Self::Schema | Self::Tcpflow => "",
+        }
+    }
+}
+
 /// A piece of the document being written.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Xml {
     text: String,
     depth: usize,
+    dialect: Dialect,
     clock: Clock,
-}
-
-impl Default for Xml {
-    /// A piece that begins where a flow's entry does.
-    fn default() -> Self {
-        Self::new(2)
-    }
 }
 
 impl Xml {
     /// A piece that begins `depth` levels deep.
-    pub fn new(depth: usize) -> Self {
-        Self { text: String::new(), depth, clock: Clock::default() }
+    pub fn new(dialect: Dialect, depth: usize) -> Self {
+        Self { text: String::new(), depth, dialect, clock: Clock::default() }
+    }
+
+    /// A piece that begins where a flow's entry does.
+    pub fn entries(dialect: Dialect) -> Self {
+        Self::new(dialect, dialect.depth())
+    }
+
+    /// How the report is laid out.
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
     }
 
     /// The text so far.
@@ -99,8 +179,7 @@ impl Xml {
     /// `<name`, on a line of its own.
     pub fn tag<'x>(&'x mut self, name: &'x str) -> Tag<'x> {
         self.indent();
-        self.text.push('<');
-        self.text.push_str(name);
+        self.text.extend(["<", self.dialect.prefix(name), name]);
         Tag { xml: self, name }
     }
 
@@ -154,11 +233,11 @@ impl Xml {
     }
 
     fn open(&mut self, name: &str) {
-        self.text.extend(["<", name, ">"]);
+        self.text.extend(["<", self.dialect.prefix(name), name, ">"]);
     }
 
     fn close(&mut self, name: &str) {
-        self.text.extend(["</", name, ">"]);
+        self.text.extend(["</", self.dialect.prefix(name), name, ">"]);
     }
 }
 
@@ -252,7 +331,7 @@ mod tests {
 
     #[test]
     fn layout_is_tcpflows() {
-        let mut xml = Xml::new(1);
+        let mut xml = Xml::new(Dialect::Tcpflow, 1);
         xml.start("a", &[("x", "1'<&")]);
         xml.element("b", "<\u{1}\u{ffff}>");
         xml.empty("c", &[("y", "2")]);
@@ -264,5 +343,19 @@ mod tests {
             text,
             "  <a x='1&apos;&lt;&amp;'>\n    <b>&lt;\u{fffd}\u{fffd}&gt;</b>\n    <c y='2' />\n    <d />\n    <e z='3'><f><g>&lt;</g><h></h></f></e>\n  </a>\n"
         );
+    }
+
+    #[test]
+    fn what_the_schema_does_not_have_is_in_a_namespace() {
+        let mut xml = Xml::entries(Dialect::Schema);
+        xml.start("fileobject", &[]);
+        xml.element("filesize", 1_u64);
+        xml.tag("tcpflow").with("a", 1_u64).empty();
+        xml.line(("byte_run", &[]), "fileobject", &[("filename", "x")]);
+        xml.end("fileobject");
+        let expected = "  <fileobject>\n    <filesize>1</filesize>\n    <tcpflow:tcpflow a='1' />\n    \
+                        <tcpflow:byte_run><fileobject><filename>x</filename></fileobject></tcpflow:byte_run>\n  \
+                        </fileobject>\n";
+        assert_eq!(String::from_utf8(xml.into_bytes()).unwrap(), expected);
     }
 }

@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::flow::Flow;
 use crate::open_files::{FileId, Kind};
 use crate::period::Period;
-use crate::report::{Report, Span};
+use crate::report::{Dialect, Report, Span};
 use crate::retention::Keeper;
 use crate::sums::Sums;
 
@@ -30,7 +30,7 @@ pub struct Periods {
     /// Bytes written before the present directory.
     volume: u64,
     /// What each report begins with, if each directory has one: its name, its first text.
-    head: Option<(String, Vec<u8>)>,
+    head: Option<(String, (Dialect, Vec<u8>))>,
     output: Vec<u8>,
     plugin: Option<Plugin>,
     /// What was counted before the present directory.
@@ -39,7 +39,11 @@ pub struct Periods {
 
 impl Periods {
     /// Before the first directory. `head` is what a report begins with.
-    pub fn new(plan: &WriterPlan, head: Option<Vec<u8>>, keeper: Option<Keeper>) -> Option<Box<Self>> {
+    pub fn new(
+        plan: &WriterPlan,
+        head: Option<(Dialect, Vec<u8>)>,
+        keeper: Option<Keeper>,
+    ) -> Option<Box<Self>> {
         let name = plan.report.as_ref().and_then(|report| match &report.place {
             ReportPlace::Inside(name) => Some(name.clone()),
             ReportPlace::Descriptor => None,

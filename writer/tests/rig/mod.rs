@@ -69,6 +69,7 @@ pub fn plan() -> WriterPlan {
             username: Text::cut("root"),
             start: Timestamp::new(1, 0),
             time_delta: 0,
+            strict: false,
         }),
         events: None,
         charts: false,

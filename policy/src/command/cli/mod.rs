@@ -108,7 +108,6 @@ fn settings(matches: &ArgMatches, command_line: String) -> Result<Settings, Erro
     let console = if packets { None } else { console(matches) };
     // Neither packets nor what is printed as it arrives is read in order.
     let streams = !packets && (console.is_none() || set.console == Order::Stream);
-    let http = (scanners.runs(Scanner::Http) && streams).then(|| http(matches, &set, console.is_some()));
     let report = matches.get_one::<PathBuf>("report").cloned();
     let max_skip: u64 = number(matches, "max-skip").unwrap_or_default();
     let store = naming.store && console.is_none() && !packets;
@@ -120,6 +119,7 @@ fn settings(matches: &ArgMatches, command_line: String) -> Result<Settings, Erro
         filter: expression(matches),
         output: matches.get_one::<PathBuf>("output").cloned().unwrap_or_default(),
         report_enabled,
+        strict_report: set.strict_report,
         report,
         template: naming.template,
         demultiplex: scanners.runs(Scanner::Tcpdemux),
@@ -131,9 +131,9 @@ fn settings(matches: &ArgMatches, command_line: String) -> Result<Settings, Erro
         metrics: matches.get_one::<PathBuf>("metrics").cloned(),
         digests: digests(naming.digest || scanners.runs(Scanner::Md5), &set),
         charts: charts(&scanners, &set, console.is_some()),
+        http: (streams && scanners.runs(Scanner::Http)).then(|| http(matches, &set, console.is_some())),
         console,
         console_order: set.console,
-        http,
         max_bytes: number(matches, "max-bytes"),
         max_open_files: number(matches, "max-open-files").unwrap_or_default(),
         max_skip,

@@ -37,6 +37,8 @@ pub struct Set {
     pub packet_buffer_timeout: u32,
     /// `enable_report`.
     pub report_enabled: bool,
+    /// `dfxml`: whether the report is of the schema.
+    pub strict_report: bool,
     /// `console`.
     pub console: Order,
     /// `http_requests`.
@@ -72,6 +74,7 @@ impl Default for Set {
             buffer_size: 64,
             packet_buffer_timeout: 10,
             report_enabled: true,
+            strict_report: false,
             console: Order::Stream,
             http_requests: false,
             http_max_body: None,
@@ -175,6 +178,14 @@ const KNOWN: &[Known] = &[
         assign: |set, to| {
             set.report_enabled = to.yes();
             Ok(())
+        },
+    },
+    Known {
+        name: "dfxml",
+        default: "tcpflow",
+        help: "How the report is laid out: tcpflow, as ever; or strict, so that it is valid by the schema of DFXML",
+        assign: |set, to| {
+            to.one_of(&[("tcpflow", false), ("strict", true)]).map(|value| set.strict_report = value)
         },
     },
     Known {
