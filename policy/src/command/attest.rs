@@ -44,24 +44,21 @@ pub fn all(roles: &mut Roles, settings: &Settings, identities: &Identities) -> R
     roles.processes.iter().zip(claims).map(attest).collect()
 }
 
-/// The index of a role that has something to say and has not said that it is ready.
+/// The index of a role that has something to say. One that is ready has not, but it may die while another is waited
+/// for: that is told whatever is asked for.
 fn next_announced(
     roles: &Roles,
     claims: &[Option<Vec<Layer>>],
     deadline: Instant,
 ) -> Result<Option<usize>, Error> {
-    let waiting: Vec<usize> =
-        (0..claims.len()).filter(|&i| claims.get(i).is_some_and(Option::is_none)).collect();
-    let processes: Vec<&Process> = waiting.iter().filter_map(|&i| roles.processes.get(i)).collect();
+    let asked = |claim: &Option<_>| if claim.is_none() { PollFlags::POLLIN } else { PollFlags::empty() };
+    let rows = roles.processes.iter().zip(claims);
     let mut fds: Vec<PollFd<'_>> =
-        processes.iter().map(|process| PollFd::new(process.as_fd(), PollFlags::POLLIN)).collect();
+        rows.map(|(process, claim)| PollFd::new(process.as_fd(), asked(claim))).collect();
     let left = deadline.saturating_duration_since(Instant::now());
     match poll(&mut fds, PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)) {
         Ok(0) => Err(Error::Told("a role does not answer".into())),
-        Ok(_) => {
-            let first = fds.iter().position(|fd| fd.any().unwrap_or(true));
-            Ok(first.and_then(|position| waiting.get(position).copied()))
-        }
+        Ok(_) => Ok(fds.iter().position(|fd| fd.any().unwrap_or(true))),
         Err(Errno::EINTR) => Ok(None),
         Err(e) => Err(Error::Told(format!("poll: {e}"))),
     }
@@ -77,7 +74,7 @@ fn note(
     let Some(process) = roles.processes.get_mut(index) else { return Ok(()) };
     match process.hear()? {
         Heard::Message(FromRole::Ready(layers)) => {
-            if let Some(claim) = claims.get_mut(index) {
+            if let Some(claim @ None) = claims.get_mut(index) {
                 *claim = Some(layers);
             }
         }
