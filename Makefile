@@ -10,7 +10,7 @@ BUILD_NEEDS := gcc:gcc,libc6-dev pkg-config:pkg-config pcap-config:libpcap-dev
 # What tests run: a server and a client to listen to, namespaces to put them in, an independent capturer.
 TEST_NEEDS := curl:curl ip:iproute2 ss:iproute2 python3:python3 tcpdump:tcpdump ethtool:ethtool \
 	gzip:gzip bzip2:bzip2 xz:xz-utils zstd:zstd zip:zip groff:groff-base pdftotext:poppler-utils setcap:libcap2-bin \
-	jsonschema:python3-jsonschema xmllint:libxml2-utils
+	jq:jq jsonschema:python3-jsonschema xmllint:libxml2-utils
 
 # What packages are made and looked at with.
 DEB_NEEDS := dpkg-buildpackage:dpkg-dev dh:debhelper dh_apparmor:dh-apparmor lintian:lintian apparmor_parser:apparmor
