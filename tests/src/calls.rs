@@ -181,7 +181,8 @@ impl List {
     }
 
     fn extended(list: &Value, packet: Option<u64>) -> Self {
-        let base = list["extends"].as_str().map(|base| Self::extended(&json_of(&format!("seccomp/{base}")), packet));
+        let base =
+            list["extends"].as_str().map(|base| Self::extended(&json_of(&format!("seccomp/{base}")), packet));
         let mut rules = base.map_or_else(Vec::new, |base| base.rules);
         rules.extend(Self::rules_of(list, packet).rules);
         Self { rules }
