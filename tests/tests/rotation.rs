@@ -13,7 +13,7 @@ use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use tcpflow_tests::capture::{ETHERNET, Packet, pcap, read_pcap};
-use tcpflow_tests::conversation::{Conversation, Side};
+use tcpflow_tests::conversation::{Conversation, START, Side};
 use tcpflow_tests::lab::{INTERFACE, Lab, SERVER};
 use tcpflow_tests::report::{Element, assert_conserved, set_aside};
 use tcpflow_tests::run::Bench;
@@ -29,6 +29,7 @@ fn main() -> ExitCode {
     let mut all = tcpflow_tests::cases![
         a_flow_goes_on_through_directories_of_a_size,
         savefiles_are_divided_by_the_times_of_their_packets,
+        short_flows_are_each_in_one_directory,
         everything_beside_a_flow_is_divided_with_it,
         packets_are_divided,
         an_http_body_goes_on,
@@ -175,6 +176,38 @@ fn savefiles_are_divided_by_the_times_of_their_packets() {
     assert_eq!(names, expected, "at multiples from the first packet on, and none without packets");
     assert!(joined(&directories, FLOW) == sent);
     assert_eq!(follow(&reports(&bench, "out"), 1000), [8000, 10_000, 10_000]);
+}
+
+/// Flows that begin and end within a directory are in that one alone, with their names by the template anew.
+fn short_flows_are_each_in_one_directory() {
+    let mut packets = Vec::new();
+    for number in 0..200_u16 {
+        // Each port again and again, so that names would need counters in one directory.
+        let talk = Conversation {
+            client: ([192, 0, 2, 1].into(), 1000 + number % 20),
+            clock: START + u64::from(number) * 6_000_000_000,
+            initial: (100 + u32::from(number) * 1_000_000, 500 + u32::from(number) * 1_000_000),
+            ..Conversation::default()
+        };
+        packets.extend(talk.exchange(format!("request {number}").as_bytes(), b"reply").packets);
+    }
+    let bench = bench(&packets);
+    let _ = bench.run(&["-r", "in.pcap", "-o", "out", "--rotate", "60s"]).finish().expect(0);
+    let directories = directories(&bench, "out");
+    assert_eq!(directories.len(), 20);
+    let files =
+        directories.iter().flat_map(|(_, files)| files.iter().filter(|(name, _)| name.starts_with("192.")));
+    let (requests, replies): (Vec<_>, Vec<_>) = files.partition(|(_, bytes)| bytes.starts_with(b"request"));
+    assert!(requests.iter().chain(&replies).all(|(name, _)| !name.contains('c')), "a counter: {requests:?}");
+    let sent: Vec<Vec<u8>> = (0..200).map(|number| format!("request {number}").into_bytes()).collect();
+    let mut stored: Vec<&Vec<u8>> = requests.into_iter().map(|(_, bytes)| bytes).collect();
+    let mut sent: Vec<&Vec<u8>> = sent.iter().collect();
+    stored.sort();
+    sent.sort();
+    assert_eq!(stored, sent);
+    assert_eq!(replies.len(), 200);
+    let flows: usize = reports(&bench, "out").iter().map(|report| report.all("fileobject").len()).sum();
+    assert_eq!(flows, 400);
 }
 
 fn everything_beside_a_flow_is_divided_with_it() {
