@@ -130,6 +130,13 @@ fn reports_of_all_kinds_are_valid() {
     run(&bench, &["-e", "wifiviz"], 0);
     assert_eq!(bench.report("out/report.xml").all("tcpflow:ssid").len(), 4);
     reports.take(&bench, "out/report.xml");
+    // One in each of several directories, between which flows go on.
+    let bench = Bench::of(Subject::Ours).file("in.pcap", &pcap(ETHERNET, &packets()));
+    run(&bench, &["-a", "--rotate", "2s"], 0);
+    let rotated: Vec<String> =
+        bench.tree("out").into_keys().filter(|name| name.ends_with("/report.xml")).collect();
+    assert!(rotated.len() > 2, "{rotated:?}");
+    rotated.iter().for_each(|name| reports.take(&bench, &format!("out/{name}")));
     // Written to a pipe; on the console, where it has to be asked for; of a savefile that is cut.
     let bench = Bench::of(Subject::Ours).file("in.pcap", &pcap(ETHERNET, &packets()));
     let line = ["-r", "in.pcap", "-o", "out", "-S", "dfxml=strict", "-X", "/dev/stdout"];
