@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, User};
+use policy::SANITIZED;
 use tempfile::TempDir;
 
 use crate::process::Process;
@@ -19,8 +20,8 @@ use crate::report::Element;
 use crate::subject::{EXECUTABLES, Subject, built};
 use crate::tree::{self, Tree};
 
-/// How long a run may take before it counts as hung.
-const TIME_LIMIT: Duration = Duration::from_secs(60);
+/// How long a run may take before it counts as hung; with the sanitizer it takes several times as long.
+const TIME_LIMIT: Duration = Duration::from_secs(if SANITIZED { 300 } else { 60 });
 
 /// How the sanitizer begins what it says.
 pub const SANITIZER: &str = "AddressSanitizer";

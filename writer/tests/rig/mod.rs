@@ -258,7 +258,8 @@ impl Rig {
 
     /// Waits until the report holds `text`.
     pub fn wait_for(&self, text: &str) {
-        for _ in 0..500 {
+        // However busy the machine is, and whatever checks the writer was built with.
+        for _ in 0..6000 {
             if self.report().contains(text) {
                 return;
             }
