@@ -280,7 +280,9 @@ impl Watch<'_> {
     fn conclude(mut self) -> Result<(), Error> {
         self.progress.end();
         self.service.stops();
-        let soon = Instant::now().checked_add(Duration::from_millis(100)).unwrap_or_else(Instant::now);
+        // Whose channel is closed has only to exit, which on a busy machine takes a while.
+        let left = if self.deadline.is_some() { Duration::from_millis(100) } else { GRACE };
+        let soon = Instant::now().checked_add(left).unwrap_or_else(Instant::now);
         let deadline = self.deadline.unwrap_or(soon).max(soon);
         let (mut killed, mut said, mut in_part) = (Vec::new(), Vec::new(), false);
         for (process, fate) in self.roles.processes.iter_mut().zip(&self.fates) {
