@@ -180,7 +180,11 @@ impl<'a> Session<'a> {
         if self.totals.is_some() {
             return Err(Breach::Forbidden("a message after the end"));
         }
-        if !self.has_place() && !matches!(message, FromReassembler::Medium(_) | FromReassembler::Count) {
+        let needs_no_place = matches!(
+            message,
+            FromReassembler::Medium(_) | FromReassembler::Count | FromReassembler::Dropped(_)
+        );
+        if !self.has_place() && !needs_no_place {
             return Err(Breach::Forbidden("output that no directory was told for"));
         }
         match message {

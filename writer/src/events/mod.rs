@@ -61,6 +61,11 @@ impl Events {
     /// A flow has begun.
     pub fn opened(&mut self, open: &FlowOpen) {
         self.peers.opened(open);
+        self.passed(open);
+    }
+
+    /// A flow has begun that is over already, and is nobody's other direction.
+    pub fn passed(&mut self, open: &FlowOpen) {
         self.add(&Event::Opened(Known::of(open)));
     }
 

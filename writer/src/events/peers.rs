@@ -33,7 +33,9 @@ impl Peers {
         if !continued && self.flows.get(&place) == Some(&open.flow) {
             self.flows.remove(&place);
         }
-        let before = self.names.remove(&open.flow);
+        // What goes on may end after the other direction has, whose file is the latest then too.
+        let before =
+            if continued { self.names.get(&open.flow).cloned() } else { self.names.remove(&open.flow) };
         let peer = self.flows.get(&(open.session, reversed(&open.key))).copied();
         // One that talks to itself is not its own other direction.
         let Some(peer) = peer.filter(|peer| *peer != open.flow) else { return before };
@@ -76,6 +78,23 @@ mod tests {
             }
             assert!(peers.flows.is_empty() && peers.names.is_empty());
         }
+    }
+
+    #[test]
+    fn each_part_of_what_goes_on_names_the_other_that_has_ended() {
+        let (mut table, mut peers) = (Table::default(), Peers::default());
+        let flows = [open(0), FlowOpen { key: reversed(&open(0).key), ..open(1) }];
+        for flow in flows {
+            table.open(flow).unwrap();
+            peers.opened(&flow);
+        }
+        let other = table.close(flows[1].flow).unwrap();
+        assert_eq!(peers.closed((&other.open, Some("other")), false, &mut table), None);
+        for continued in [true, true, false] {
+            let peer = peers.closed((&flows[0], Some("part")), continued, &mut table);
+            assert_eq!(peer.as_deref(), Some("other"), "{continued}");
+        }
+        assert!(peers.flows.is_empty() && peers.names.is_empty());
     }
 
     #[test]

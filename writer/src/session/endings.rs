@@ -47,7 +47,7 @@ impl Session<'_> {
     pub(super) fn empty(&mut self, flow: EmptyFlow) -> Result<(), Breach> {
         self.table.pass(&flow.open)?;
         if let Some(events) = &mut self.events {
-            events.opened(&flow.open);
+            events.passed(&flow.open);
         }
         self.store.sums.packets = self.store.sums.packets.saturating_add(flow.packets);
         self.store.closer.add_empty(flow);
