@@ -322,6 +322,10 @@ mod tests {
             assert_eq!(std::fs::read_to_string(directory.join("m")).unwrap(), text);
             assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 1);
         }
+        // Where the other cannot be made, the one that is there stays.
+        std::fs::create_dir(directory.join(".m.new")).unwrap();
+        assert_eq!(place.write("three\n"), Err(Errno::EISDIR));
+        assert_eq!(std::fs::read_to_string(directory.join("m")).unwrap(), "two\n");
         std::fs::remove_dir_all(&directory).unwrap();
         assert_eq!(place.write("three\n"), Err(Errno::ENOENT));
     }
