@@ -38,7 +38,8 @@ fn every_output_is_what_its_command_prints() {
     let path = format!("{}:{}", executables.display(), std::env::var("PATH").unwrap());
     let mut with_output = 0;
     for (command, output) in examples {
-        if command.starts_with("make ") {
+        // What builds and installs, and what measures, is not for a test.
+        if ["make ", "sudo ", "tests/bench/"].iter().any(|what| command.starts_with(what)) {
             assert_eq!(output, "");
             continue;
         }
