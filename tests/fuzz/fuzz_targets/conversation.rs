@@ -79,6 +79,7 @@ impl Sink for Strict {
             | FromReassembler::BodyBytes { .. }
             | FromReassembler::BodyHole { .. }
             | FromReassembler::BodyClose { .. }
+            | FromReassembler::Dropped(_)
             | FromReassembler::Count
             | FromReassembler::Rotate(_) => panic!("not wanted: {message:?}"),
             FromReassembler::Close(close) => {
