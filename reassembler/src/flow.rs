@@ -179,7 +179,7 @@ impl Flow {
         if segment.rst {
             // Text for whoever reads the trace, not a part of the stream (RFC 9293, 3.5.3, SHLD-2).
             outlet.ledger.payload_aside("reset_payload", segment.payload.len());
-        } else if length(segment) > 0 {
+        } else if segment.has_payload() {
             self.place(segment, frame.time, outlet)?;
         }
         if segment.fin {
@@ -198,7 +198,7 @@ impl Flow {
     }
 
     fn see_syn<S: Sink>(&mut self, segment: &Segment<'_>, outlet: &mut Outlet<S>) -> Result<(), Error> {
-        if length(segment) > 0 && !segment.fast_open {
+        if segment.has_payload() && !segment.fast_open {
             self.violation();
         }
         let before = self.sequence.offset(first_byte(segment)).min(0).unsigned_abs();

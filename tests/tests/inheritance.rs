@@ -324,6 +324,11 @@ fn assert_stored(bench: &Bench, mode: u32) {
 fn is_as_promised(bench: &Bench, running: &mut Running) {
     let stored = || bench.flows("out").len() == usize::from(CONNECTIONS) * 2;
     running.wait_until("all flows", |_| stored());
+    each_role_is_as_promised(running);
+}
+
+/// Looks at each of the three roles, and gives them.
+fn each_role_is_as_promised(running: &Running) -> Vec<Process> {
     let roles = running.roles();
     assert_eq!(roles.len(), 3, "{roles:?}");
     for role in &roles {
@@ -333,6 +338,7 @@ fn is_as_promised(bench: &Bench, running: &mut Running) {
         has_its_limits(role);
         has_its_place(role);
     }
+    roles
 }
 
 /// What the descriptors of a role lead to, those of the manifest by number.
@@ -507,14 +513,7 @@ fn roles_of_a_run_with_retention_have_what_their_manifest_says() {
     let mut running = bench.run(&line).start();
     let flows = || bench.tree("out").keys().filter(|name| name.contains("/192.")).count();
     running.wait_until("all flows", |_| flows() == usize::from(CONNECTIONS) * 2);
-    let roles = running.roles();
-    assert_eq!(roles.len(), 3, "{roles:?}");
-    for role in &roles {
-        has_its_descriptors(role, &[]);
-        has_its_signals(role);
-        has_its_privileges(role, "1954321", "1954322");
-        has_its_limits(role);
-        has_its_place(role);
+    for role in &each_role_is_as_promised(&running) {
         let threads = if role.executable == "tcpflow-writer" { "3" } else { "1" };
         assert_eq!(role.status()["Threads"], threads, "{}", role.executable);
     }

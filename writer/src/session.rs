@@ -43,8 +43,7 @@ pub struct Session<'a> {
     report: Option<Report>,
     held: Held,
     runner: Option<Runner>,
-    /// Large, and mostly not there.
-    console: Option<Box<Console>>,
+    console: Option<Console>,
     /// Where frames go that were not processed.
     unprocessed: Option<Unprocessed>,
     /// Where flows are told of as they come and go.
@@ -102,7 +101,7 @@ impl<'a> Session<'a> {
 
     /// Prints on this console.
     pub fn with_console(self, console: Option<Console>) -> Self {
-        Self { console: console.map(Box::new), ..self }
+        Self { console, ..self }
     }
 
     /// Keeps frames that were not processed.

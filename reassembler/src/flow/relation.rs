@@ -31,7 +31,7 @@ impl Flow {
                 Relation::Begins(FlowEnding::Reused)
             };
         }
-        if length(segment) > 0 && self.sequence.distance(first_byte(segment)).unsigned_abs() > max_skip {
+        if segment.has_payload() && self.sequence.distance(first_byte(segment)).unsigned_abs() > max_skip {
             return Relation::Begins(FlowEnding::Skipped);
         }
         Relation::Continues
@@ -45,7 +45,7 @@ impl Flow {
         if let Ok(start) = u64::try_from(offset) {
             return if captured > 0 { start.saturating_sub(self.extent.size()) } else { 0 };
         }
-        let is_placed = segment.syn || (length(segment) > 0 && !segment.rst);
+        let is_placed = segment.syn || (segment.has_payload() && !segment.rst);
         if self.syn || !is_placed || self.extent.size() == 0 || !self.may_shift() {
             return 0;
         }
@@ -63,7 +63,7 @@ impl Flow {
         let offset = self.sequence.offset(first_byte(segment));
         let end = offset.saturating_add(i64::from(length(segment)));
         segment.rst
-            || length(segment) == 0
+            || !segment.has_payload()
             || (offset >= 0 && u64::try_from(end).is_ok_and(|end| end <= self.extent.reach()))
     }
 
