@@ -2,8 +2,10 @@
 //! the file `script` beside it has it say (see `tcpflow_tests::puppet`).
 
 use std::io::{IoSlice, IoSliceMut};
+use std::os::fd::RawFd;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::socket::{ControlMessage, MsgFlags, recvmsg, send, sendmsg};
@@ -13,6 +15,9 @@ use policy::{Role, sandbox};
 use proto::limits::MAX_DATAGRAM;
 use proto::plan::{Confinement, Plan, Source};
 use tcpflow_tests::puppet::{Line, Script};
+
+/// How long others' descriptors may stay under way.
+const UNDER_WAY: Duration = Duration::from_secs(20);
 
 fn main() -> ExitCode {
     role::main(perform)
@@ -76,17 +81,27 @@ fn say(lines: &[Line]) {
     for line in lines {
         let said = match line {
             Line::Control(bytes) => send(CONTROL, bytes, MsgFlags::MSG_NOSIGNAL),
-            Line::Data { bytes, descriptors } => {
-                let numbers = vec![0; *descriptors];
-                let rights = [ControlMessage::ScmRights(&numbers)];
-                let rights = if numbers.is_empty() { &[][..] } else { &rights[..] };
-                sendmsg::<()>(DATA_OUT, &[IoSlice::new(bytes)], rights, MsgFlags::MSG_NOSIGNAL, None)
-            }
+            Line::Data { bytes, descriptors } => say_data(bytes, &vec![0; *descriptors]),
         };
         match said {
             Ok(_) => {}
             Err(Errno::EPIPE | Errno::ECONNRESET) => return,
             Err(errno) => panic!("{line:?}: {errno}"),
+        }
+    }
+}
+
+/// The kernel counts the descriptors under way for each user, and refuses more while there are more than a process may
+/// have open, of which a role may have few (unix(7), ETOOMANYREFS). Other roles of that user may have some under way
+/// at the same time, so that is waited out; awake, since no role may call what sleeps.
+fn say_data(bytes: &[u8], descriptors: &[RawFd]) -> nix::Result<usize> {
+    let rights = [ControlMessage::ScmRights(descriptors)];
+    let rights = if descriptors.is_empty() { &[][..] } else { &rights[..] };
+    let limit = Instant::now() + UNDER_WAY;
+    loop {
+        match sendmsg::<()>(DATA_OUT, &[IoSlice::new(bytes)], rights, MsgFlags::MSG_NOSIGNAL, None) {
+            Err(Errno::ETOOMANYREFS) if Instant::now() < limit => std::hint::spin_loop(),
+            said => return said,
         }
     }
 }
