@@ -145,6 +145,23 @@ pub fn send(socket: &OwnedFd, datagram: &[u8]) -> Result<(), Error> {
     }
 }
 
+/// Receives one datagram of a control channel, or nothing where the peer has closed it, in a buffer of its own size: one
+/// for the longest that may come would have to be made and emptied for each of those few that are a handful of bytes.
+pub fn receive_whole(socket: &OwnedFd, limit: usize) -> Result<Vec<u8>, Error> {
+    let length = loop {
+        let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_TRUNC;
+        match recvmsg::<()>(socket.as_raw_fd(), &mut [], None, flags) {
+            Ok(message) => break message.bytes,
+            Err(Errno::EINTR | Errno::ECONNRESET) => {}
+            Err(errno) => return Err(Error::Socket(errno)),
+        }
+    };
+    let mut datagram = vec![0; length.min(limit)];
+    let length = receive(socket, &mut datagram)?;
+    datagram.truncate(length);
+    Ok(datagram)
+}
+
 /// Receives one datagram, refusing descriptors and anything that does not fit.
 pub fn receive(socket: &OwnedFd, buffer: &mut [u8]) -> Result<usize, Error> {
     loop {
@@ -178,8 +195,18 @@ mod tests {
         send(&peer, b"the last word").unwrap();
         send(&ours, b"never read").unwrap();
         drop(peer);
-        let mut buffer = [0; 64];
-        assert_eq!(receive(&ours, &mut buffer).unwrap(), 13);
-        assert_eq!(receive(&ours, &mut buffer).unwrap(), 0);
+        assert_eq!(receive_whole(&ours, 64).unwrap(), b"the last word");
+        assert_eq!(receive_whole(&ours, 64).unwrap(), b"");
+    }
+
+    #[test]
+    fn what_is_longer_than_it_may_be_is_refused() {
+        let pair = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC);
+        let (ours, peer) = pair.unwrap();
+        for _ in 0..2 {
+            send(&peer, b"four").unwrap();
+        }
+        assert_eq!(receive_whole(&ours, 4).unwrap(), b"four");
+        assert!(matches!(receive_whole(&ours, 3), Err(Error::Breach(Breach::Forbidden(_)))));
     }
 }

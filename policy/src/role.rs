@@ -13,7 +13,7 @@ use proto::limits::MAX_CONTROL;
 use proto::plan::Plan;
 use proto::text::Text;
 
-use crate::channel::{Error, receive, send};
+use crate::channel::{Error, receive_whole, send};
 use crate::manifest::CONTROL;
 use crate::{sandbox, sys};
 
@@ -153,12 +153,11 @@ impl Control {
     }
 
     fn receive(&self) -> Result<ToRole, Error> {
-        let mut buffer = vec![0; MAX_CONTROL];
-        let length = receive(&self.socket, &mut buffer)?;
-        if length == 0 {
+        let datagram = receive_whole(&self.socket, MAX_CONTROL)?;
+        if datagram.is_empty() {
             return Err(Error::Gone);
         }
-        Ok(control::decode(buffer.get(..length).ok_or(Breach::Short(length))?)?)
+        Ok(control::decode(&datagram)?)
     }
 
     fn send(&self, message: &FromRole) -> Result<(), Error> {

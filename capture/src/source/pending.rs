@@ -31,7 +31,10 @@ impl Pending {
 
     /// Room for more, all that can be had; [`Self::came`] says how much of it was filled.
     pub fn room(&mut self) -> &mut [u8] {
-        self.buffer.resize(CAPACITY, 0);
+        if self.buffer.is_empty() {
+            // Made by the kernel, as far as it is used: the first look at a savefile takes little of it.
+            self.buffer = vec![0; CAPACITY];
+        }
         self.buffer.copy_within(self.start..self.end, 0);
         (self.start, self.end) = (0, self.end.saturating_sub(self.start));
         self.buffer.get_mut(self.end..).unwrap_or_default()

@@ -7,7 +7,8 @@ use proto::plan::Identity;
 use super::error::Error;
 use super::settings::Settings;
 
-/// Users that the roles which touch hostile bytes become, when root starts tcpflow and names none.
+/// Users that the roles which touch hostile bytes become, when root starts tcpflow and names none: the package's, and
+/// where that is not installed the one that every system has.
 const FALLBACKS: [&str; 2] = ["tcpflow", "nobody"];
 
 /// Whom the roles become; all none when not started as root, or by a root of a user namespace that has no other
@@ -36,7 +37,9 @@ impl Identities {
         if let Some(user) = named {
             return Ok(Self { reader: Some(user), writer: Some(user) });
         }
-        let reader = FALLBACKS.iter().find_map(|name| lookup(name).ok());
+        let [own, any] = FALLBACKS;
+        let reader = std::fs::read_to_string("/etc/passwd").ok().and_then(|users| entry(&users, own));
+        let reader = reader.or_else(|| lookup(any).ok());
         let reader = reader.ok_or_else(|| Error::User(FALLBACKS.join("' or '")))?;
         if !exists_here(reader) {
             return Ok(Self { reader: None, writer: None });
@@ -73,6 +76,15 @@ fn has(map: &str, number: u32) -> bool {
         };
         (first..first.saturating_add(length)).contains(&number.into())
     })
+}
+
+/// A user of passwd(5), where a package's user is. Other databases of users are not asked for a name that nobody gave: they
+/// may be on the network, and to be told by all of them that there is none takes as long as starting a role.
+fn entry(users: &str, name: &str) -> Option<Identity> {
+    let mut entries = users.lines().map(|line| line.split(':'));
+    let mut fields = entries.find_map(|mut fields| (fields.next() == Some(name)).then_some(fields))?;
+    let (uid, gid) = (fields.nth(1)?, fields.next()?);
+    Some(Identity { uid: uid.parse().ok()?, gid: gid.parse().ok()? })
 }
 
 /// Finds a user by name, or by `uid[:gid]`.
@@ -114,7 +126,9 @@ pub fn relinquish(identities: &Identities) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::has;
+    use proto::plan::Identity;
+
+    use super::{entry, has};
 
     #[test]
     fn a_namespace_has_the_users_of_its_map() {
@@ -123,5 +137,14 @@ mod tests {
         let containers = "         0       1000          1\n         1     100000      65536\n";
         assert!(has(containers, 65534) && !has(containers, 65537));
         assert!(!has("", 0) && !has("0 0\n", 0));
+    }
+
+    #[test]
+    fn a_user_is_the_one_of_that_name() {
+        let users = "root:x:0:0:root:/root:/bin/sh\ntcpflows:x:1:1::/:\ntcpflow:!:981:980::/:/bin/false\ntcpflow:x:0:0::/:\n";
+        assert_eq!(entry(users, "tcpflow"), Some(Identity { uid: 981, gid: 980 }));
+        for broken in ["", "tcpflow", "tcpflow:x:", "tcpflow:x::5:", "tcpflow:x:-1:5:", "# tcpflow:x:1:1:"] {
+            assert_eq!(entry(broken, "tcpflow"), None, "{broken}");
+        }
     }
 }

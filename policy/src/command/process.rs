@@ -64,15 +64,13 @@ impl Process {
 
     /// Receives what poll(2) has announced.
     pub fn hear(&self) -> Result<Heard, Error> {
-        let mut buffer = vec![0; MAX_CONTROL];
-        let length = match channel::receive(&self.control, &mut buffer) {
-            Ok(0) => return Ok(Heard::Closed),
-            Ok(length) => length,
+        let datagram = match channel::receive_whole(&self.control, MAX_CONTROL) {
+            Ok(datagram) if datagram.is_empty() => return Ok(Heard::Closed),
+            Ok(datagram) => datagram,
             Err(channel::Error::Breach(breach)) => return Err(self.breach(breach)),
             Err(_) => return Ok(Heard::Closed),
         };
-        let datagram = buffer.get(..length).unwrap_or_default();
-        control::decode(datagram).map(Heard::Message).map_err(|breach| self.breach(breach))
+        control::decode(&datagram).map(Heard::Message).map_err(|breach| self.breach(breach))
     }
 
     /// Waits for its end until `deadline`; none if it is still there.
