@@ -41,6 +41,8 @@ pub struct Connections<S> {
     warning: Option<&'static str>,
     tcp_timeout: Option<i64>,
     max_memory: usize,
+    /// Bytes of that which fragments take.
+    fragments: usize,
     max_half_open: usize,
     /// Whether flows are looked for at all.
     flows: bool,
@@ -66,6 +68,7 @@ impl<S: Sink> Connections<S> {
             warning: None,
             tcp_timeout: i64::try_from(plan.tcp_timeout).ok().filter(|timeout| *timeout > 0),
             max_memory,
+            fragments: 0,
             max_half_open: (max_memory / HALF_OPEN_PART / Table::FLOW_SIZE).max(1),
             flows: plan.wanted.flows,
             packets: plan.wanted.packets,
@@ -125,7 +128,7 @@ impl<S: Sink> Connections<S> {
         if class == Class::Closed {
             if flow.repeats(segment) || (self.packets && !segment.syn) {
                 if self.packets {
-                    flow.count(frame);
+                    accounted(&mut self.heap, flow, |flow| flow.count(frame));
                     self.outlet.packets(flow.id(), origin)?;
                 }
                 self.outlet.ledger.payload_aside("after_close", segment.payload.len());
@@ -223,11 +226,10 @@ impl<S: Sink> Connections<S> {
         {
             self.outlet.open(open, segment.syn)?;
         }
-        let before = (flow.heap(), flow.holes());
-        flow.accept(segment, frame, &mut self.outlet)?;
+        let before = flow.holes();
+        accounted(&mut self.heap, flow, |flow| flow.accept(segment, frame, &mut self.outlet))?;
         self.outlet.packets(flow.id(), origin)?;
-        self.heap = self.heap.saturating_add(flow.heap()).saturating_sub(before.0);
-        self.holes.changed(before.1, flow.holes());
+        self.holes.changed(before, flow.holes());
         let class = if flow.has_payload() { Class::Active } else { Class::HalfOpen };
         let finished = flow.is_finished();
         self.table.touch(handle, class);
@@ -244,7 +246,7 @@ impl<S: Sink> Connections<S> {
         let back = self.table.back(&Ends::of(segment));
         let heeds = self.table.get(handle).is_some_and(|(flow, _)| flow.heeds_reset(segment, back));
         if let (false, Some((flow, _))) = (heeds, self.table.get_mut(handle)) {
-            flow.violation();
+            accounted(&mut self.heap, flow, Flow::violation);
         }
         heeds
     }
@@ -314,6 +316,13 @@ impl<S: Sink> Connections<S> {
         Ok(())
     }
 
+    /// Notes what fragments take of the memory.
+    pub fn make_room_beside(&mut self, fragments: usize) -> Result<(), Error> {
+        let grown = fragments > self.fragments;
+        self.fragments = fragments;
+        if grown { self.make_room() } else { Ok(()) }
+    }
+
     /// Evicts until one more flow fits: closed ones, then half-open ones, then those silent the longest.
     /// Flows also grow without any new one, so this comes before every segment; mostly it finds room.
     fn make_room(&mut self) -> Result<(), Error> {
@@ -336,10 +345,11 @@ impl<S: Sink> Connections<S> {
         self.forget(handle)
     }
 
-    /// Bytes that flows take, counting one more.
+    /// Bytes that flows take, counting one more, and fragments.
     fn memory(&self) -> usize {
         let table = self.table.len().saturating_add(1).saturating_mul(Table::FLOW_SIZE);
-        table.saturating_add(self.heap).saturating_add(self.outlet.memory())
+        let beside = self.outlet.memory().saturating_add(self.fragments);
+        table.saturating_add(self.heap).saturating_add(beside)
     }
 
     /// Closes all flows and gives what was counted.
@@ -373,7 +383,8 @@ impl<S: Sink> Connections<S> {
             let mut next = self.table.oldest(class);
             while let Some(handle) = next {
                 next = self.table.newer(handle);
-                let part = self.table.get_mut(handle).and_then(|(flow, _)| flow.divide());
+                let Some((flow, _)) = self.table.get_mut(handle) else { break };
+                let part = accounted(&mut self.heap, flow, Flow::divide);
                 part.map_or(Ok(()), |part| self.outlet.divide(part))?;
             }
         }
@@ -401,4 +412,12 @@ impl<S: Sink> Connections<S> {
     pub fn sink(&mut self) -> &mut S {
         &mut self.outlet.sink
     }
+}
+
+/// Changes a flow, and keeps account in `heap` of the memory that it takes.
+fn accounted<T>(heap: &mut usize, flow: &mut Flow, change: impl FnOnce(&mut Flow) -> T) -> T {
+    let before = flow.heap();
+    let changed = change(flow);
+    *heap = heap.saturating_add(flow.heap()).saturating_sub(before);
+    changed
 }

@@ -13,8 +13,6 @@ pub struct Extent {
     reach: u64,
     /// Bytes sent to the writer, each once.
     stored: u64,
-    /// Bytes that the snap length cut off.
-    cut: u64,
 }
 
 impl Extent {
@@ -36,41 +34,21 @@ impl Extent {
         self.stored
     }
 
-    /// Bytes that the snap length cut off and that did not come in another segment.
-    #[must_use]
-    pub fn cut(&self) -> u64 {
-        self.cut.min(self.holes())
-    }
-
-    /// Bytes before the last one on the wire that are neither here nor were cut off.
-    #[must_use]
-    pub fn missing(&self) -> u64 {
-        self.holes().saturating_sub(self.cut)
-    }
-
     /// Bytes before the last one captured that are not here: the holes of the file.
     #[must_use]
     pub fn holes_within(&self) -> u64 {
         self.size.saturating_sub(self.stored)
     }
 
-    fn holes(&self) -> u64 {
+    /// Bytes before the last one on the wire that are not here.
+    #[must_use]
+    pub fn holes(&self) -> u64 {
         self.reach.saturating_sub(self.stored)
     }
 
     /// Notes bytes that were not there before.
     pub fn store(&mut self, bytes: u64) {
         self.stored = self.stored.saturating_add(bytes);
-    }
-
-    /// Notes bytes that the snap length cut off and that are not here.
-    pub fn cut_off(&mut self, bytes: u64) {
-        self.cut = self.cut.saturating_add(bytes);
-    }
-
-    /// Notes that bytes which were cut off are here after all.
-    pub fn restore(&mut self, bytes: u64) {
-        self.cut = self.cut.saturating_sub(bytes);
     }
 
     /// Notes where a segment was: its captured payload, and the end of all of it.
@@ -95,35 +73,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_cut_is_told_from_what_was_lost() {
+    fn what_is_not_here_is_told_from_what_is() {
         let mut extent = Extent::default();
         extent.store(4);
-        extent.cut_off(6);
         extent.end_at(&(0..4), 10);
-        assert_eq!((extent.size(), extent.reach(), extent.cut(), extent.missing()), (4, 10, 6, 0));
+        assert_eq!((extent.size(), extent.reach(), extent.holes(), extent.holes_within()), (4, 10, 6, 0));
         extent.store(5);
         extent.end_at(&(20..25), 25);
-        assert_eq!((extent.size(), extent.cut(), extent.missing()), (25, 6, 10));
+        assert_eq!((extent.size(), extent.holes(), extent.holes_within()), (25, 16, 16));
         extent.shift(2);
-        assert_eq!((extent.size(), extent.cut(), extent.missing()), (27, 6, 12));
-        assert_eq!(extent.holes_within(), 18);
+        assert_eq!((extent.size(), extent.holes(), extent.holes_within()), (27, 18, 18));
     }
 
     #[test]
     fn a_segment_without_captured_bytes_makes_no_file_longer() {
         let mut extent = Extent::default();
-        extent.cut_off(5);
         extent.end_at(&(10..10), 15);
-        assert_eq!((extent.size(), extent.reach(), extent.cut(), extent.missing()), (0, 15, 5, 10));
-    }
-
-    #[test]
-    fn what_was_cut_and_came_again_is_no_hole() {
-        let mut extent = Extent::default();
-        extent.cut_off(10);
-        extent.end_at(&(0..0), 10);
-        extent.store(10);
-        extent.end_at(&(0..10), 10);
-        assert_eq!((extent.cut(), extent.missing()), (0, 0));
+        assert_eq!((extent.size(), extent.reach(), extent.holes()), (0, 15, 15));
     }
 }

@@ -1,24 +1,27 @@
 //! One direction of one connection: where its segments belong, and what is counted of them.
 
 mod beginning;
+mod closing;
+mod irregular;
 mod relation;
 
+use std::num::NonZeroU64;
 use std::ops::Range;
 
-use proto::flow::{EmptyFlow, FlowClose, FlowEnding, FlowId, FlowKey, FlowOpen, Missing, MissingRun};
+use proto::flow::{FlowEnding, FlowId, FlowKey, FlowOpen};
 use proto::frame::Frame;
-use proto::limits::MAX_RUNS;
 use proto::time::Timestamp;
 
 use crate::Error;
 use crate::assembler::{Assembler, Bytes};
-use crate::cut_off::CutOff;
 use crate::decode::Segment;
 use crate::extent::Extent;
 use crate::offer::Offer;
 use crate::outlet::Outlet;
 use crate::sequence::Sequence;
 use crate::sink::Sink;
+
+use irregular::{Irregular, NOTHING};
 
 pub use beginning::Beginning;
 pub use relation::Relation;
@@ -28,35 +31,50 @@ pub use relation::Relation;
 const SHIFT_WORK: (u64, u64) = (1 << 20, 32);
 
 /// One direction of one connection.
+///
+/// There may be a million of these, so what is rare is elsewhere.
 #[derive(Debug)]
 pub struct Flow {
-    /// Its number, once the writer is told of it.
-    id: FlowId,
+    told: Told,
     /// The same for both directions.
     session: u64,
-    /// How it began, until the writer is told.
-    untold: Option<Beginning>,
     sequence: Sequence,
     /// Whether the SYN was seen, so that nothing can precede offset 0.
     syn: bool,
-    extent: Extent,
-    /// Offset of the FIN.
-    fin: Option<u64>,
-    bytes: Assembler,
-    cut_off: CutOff,
-    /// Where in the stream the part begins that lies in the present directory (`--rotate`).
-    begins: u64,
-    /// Bytes moved by shifts.
-    moved: u64,
+    ending: Option<FlowEnding>,
     /// What this side accepts from the other.
     offer: Offer,
+    extent: Extent,
+    /// Offset of the FIN.
+    fin: Option<Offset>,
+    bytes: Assembler,
+    irregular: Option<Box<Irregular>>,
     last: Timestamp,
     packets: u64,
     length: u64,
-    captured: u64,
-    out_of_order: u64,
-    violations: u64,
-    ending: Option<FlowEnding>,
+}
+
+/// What the writer knows of a flow.
+#[derive(Debug)]
+enum Told {
+    /// Not yet that it began.
+    Nothing(Beginning),
+    /// Its number.
+    Of(FlowId),
+}
+
+/// An offset that there may be, in the room of one that there is.
+#[derive(Debug, Clone, Copy)]
+struct Offset(NonZeroU64);
+
+impl Offset {
+    fn new(offset: u64) -> Self {
+        Self(NonZeroU64::MIN.saturating_add(offset))
+    }
+
+    fn get(self) -> u64 {
+        self.0.get().saturating_sub(1)
+    }
 }
 
 impl Flow {
@@ -64,39 +82,47 @@ impl Flow {
     #[must_use]
     pub fn new(beginning: Beginning, session: u64, segment: &Segment<'_>) -> Self {
         Self {
-            id: FlowId::default(),
+            told: Told::Nothing(beginning),
             session,
-            untold: Some(beginning),
             sequence: Sequence::new(first_byte(segment)),
             syn: segment.syn,
+            ending: None,
+            offer: Offer::default(),
             extent: Extent::default(),
             fin: None,
             bytes: Assembler::default(),
-            cut_off: CutOff::default(),
-            begins: 0,
-            moved: 0,
-            offer: Offer::default(),
+            irregular: None,
             last: beginning.start(),
             packets: 0,
             length: 0,
-            captured: 0,
-            out_of_order: 0,
-            violations: 0,
-            ending: None,
         }
+    }
+
+    /// What is irregular of it.
+    fn irregular(&self) -> &Irregular {
+        self.irregular.as_deref().unwrap_or(&NOTHING)
+    }
+
+    /// The same, where something is to be added.
+    fn irregular_mut(&mut self) -> &mut Irregular {
+        self.irregular.get_or_insert_default()
     }
 
     /// Its own number.
     #[must_use]
     pub fn id(&self) -> FlowId {
-        self.id
+        match self.told {
+            Told::Of(id) => id,
+            Told::Nothing(_) => FlowId::default(),
+        }
     }
 
     /// What the writer is yet to be told of its beginning, and is told now: the flow gets its number.
     pub fn tell(&mut self, key: FlowKey, number: impl FnOnce() -> FlowId) -> Option<FlowOpen> {
-        let beginning = self.untold.take()?;
-        self.id = number();
-        Some(beginning.open(self.id, self.session, key))
+        let Told::Nothing(beginning) = self.told else { return None };
+        let id = number();
+        self.told = Told::Of(id);
+        Some(beginning.open(id, self.session, key))
     }
 
     /// How it ended, if it did.
@@ -138,7 +164,8 @@ impl Flow {
     /// Bytes of heap taken.
     #[must_use]
     pub fn heap(&self) -> usize {
-        self.bytes.heap().saturating_add(self.cut_off.heap())
+        let irregular = self.irregular.as_ref().map_or(0, |irregular| irregular.size());
+        self.bytes.heap().saturating_add(irregular)
     }
 
     /// Bytes that are in the file.
@@ -161,7 +188,7 @@ impl Flow {
     /// Frees the ranges of a flow that is closed.
     pub fn forget_ranges(&mut self) {
         self.bytes = Assembler::default();
-        self.cut_off = CutOff::default();
+        self.irregular = None;
     }
 
     /// Takes a segment of this flow in.
@@ -184,7 +211,7 @@ impl Flow {
         }
         if segment.fin {
             let end = first_byte(segment).wrapping_add(length(segment));
-            self.fin = u64::try_from(self.sequence.offset(end)).ok();
+            self.fin = u64::try_from(self.sequence.offset(end)).ok().map(Offset::new);
         }
         Ok(())
     }
@@ -194,7 +221,11 @@ impl Flow {
         self.last = frame.time;
         self.packets = self.packets.saturating_add(1);
         self.length = self.length.saturating_add(u64::from(frame.original));
-        self.captured = self.captured.saturating_add(u64::from(frame.captured));
+        if frame.captured != frame.original {
+            let uncaptured = i64::from(frame.original).saturating_sub(i64::from(frame.captured));
+            let irregular = self.irregular_mut();
+            irregular.uncaptured = irregular.uncaptured.saturating_add(uncaptured);
+        }
     }
 
     fn see_syn<S: Sink>(&mut self, segment: &Segment<'_>, outlet: &mut Outlet<S>) -> Result<(), Error> {
@@ -218,13 +249,14 @@ impl Flow {
     ) -> Result<(), Error> {
         let mut offset = self.sequence.offset(first_byte(segment));
         let distance = self.sequence.distance(first_byte(segment));
-        outlet.arrived(self.id, u64::try_from(offset).unwrap_or(0), segment.payload)?;
+        outlet.arrived(self.id(), u64::try_from(offset).unwrap_or(0), segment.payload)?;
         if distance == -1 && length(segment) == 1 {
             outlet.ledger.payload_aside("keep_alive", segment.payload.len());
             return Ok(());
         }
         if distance < 0 {
-            self.out_of_order = self.out_of_order.saturating_add(1);
+            let irregular = self.irregular_mut();
+            irregular.out_of_order = irregular.out_of_order.saturating_add(1);
         }
         if offset < 0 && !self.syn && self.shift(offset.unsigned_abs(), outlet)? {
             offset = 0;
@@ -240,10 +272,10 @@ impl Flow {
         let start = u64::try_from(offset).unwrap_or(0);
         let lawful = before == 0 && !segment.syn;
         self.send(start, payload, lawful, outlet)?;
-        outlet.arrival(self.id, start, payload, time)?;
+        outlet.arrival(self.id(), start, payload, time)?;
         let end = u64::try_from(end).unwrap_or(0);
         let captured = start..start.saturating_add(size(payload));
-        outlet.cut(self.id, &(captured.end..end))?;
+        outlet.cut(self.id(), &(captured.end..end))?;
         self.miss(captured.end..end);
         self.extent.end_at(&captured, end);
         self.sequence.advance(end);
@@ -268,10 +300,12 @@ impl Flow {
             match known {
                 Bytes::New => {
                     self.extent.store(size(piece));
-                    self.extent.restore(self.cut_off.fill(&(at..until)));
-                    outlet.new_bytes(self.id, &(at..until), piece)?;
+                    if let Some(irregular) = &mut self.irregular {
+                        irregular.cut_off.fill(&(at..until));
+                    }
+                    outlet.new_bytes(self.id(), &(at..until), piece)?;
                 }
-                Bytes::Known => outlet.known_bytes(self.id, &(at..until), piece, lawful)?,
+                Bytes::Known => outlet.known_bytes(self.id(), &(at..until), piece, lawful)?,
                 Bytes::GivenUp => outlet.ledger.payload_aside("hole_given_up", piece.len()),
             }
             rest = after;
@@ -287,8 +321,8 @@ impl Flow {
         while at < cut.end {
             let (known, until) = self.bytes.look(&(at..cut.end));
             if known == Bytes::New {
-                let bytes = self.cut_off.add(at..until, self.extent.reach());
-                self.extent.cut_off(bytes);
+                let reach = self.extent.reach();
+                self.irregular_mut().cut_off.add(at..until, reach);
             }
             at = until;
         }
@@ -296,7 +330,7 @@ impl Flow {
 
     /// Whether room can be made before offset 0, and would not be too much work.
     fn may_shift(&self) -> bool {
-        let moved = self.moved.saturating_add(self.extent.size());
+        let moved = self.irregular().moved.saturating_add(self.extent.size());
         let (any, each) = SHIFT_WORK;
         moved <= self.extent.stored().saturating_mul(each).saturating_add(any) && self.bytes.may_shift()
     }
@@ -306,15 +340,19 @@ impl Flow {
         if !self.may_shift() {
             return Ok(false);
         }
+        let size = self.extent.size();
         self.bytes.shift(by);
-        self.cut_off.shift(by);
-        self.moved = self.moved.saturating_add(self.extent.size());
         self.sequence.shift(by);
-        self.fin = self.fin.map(|fin| fin.saturating_add(by));
+        self.fin = self.fin.map(|fin| Offset::new(fin.get().saturating_add(by)));
         if self.has_payload() {
             self.extent.shift(by);
-            self.begins = if self.begins > 0 { self.begins.saturating_add(by) } else { 0 };
-            outlet.shift(self.id, by)?;
+            let irregular = self.irregular_mut();
+            irregular.cut_off.shift(by);
+            irregular.moved = irregular.moved.saturating_add(size);
+            if irregular.begins > 0 {
+                irregular.begins = irregular.begins.saturating_add(by);
+            }
+            outlet.shift(self.id(), by)?;
         }
         Ok(true)
     }
@@ -322,98 +360,15 @@ impl Flow {
     /// Whether the FIN came and nothing before it is waited for.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.fin.is_some_and(|fin| {
-            self.extent.reach() >= fin && (self.bytes.reaches(fin) || self.extent.missing() == 0)
-        })
-    }
-
-    /// What there is to say of a flow that never had payload, once it is closed.
-    #[must_use]
-    pub fn closing_empty(&self, open: FlowOpen, ending: FlowEnding) -> EmptyFlow {
-        EmptyFlow {
-            open,
-            end: self.last,
-            packets: self.packets,
-            length: self.length,
-            captured: self.captured_if_less(),
-            violations: self.violations,
-            ending,
-        }
-    }
-
-    fn captured_if_less(&self) -> Option<u64> {
-        (self.captured != self.length).then_some(self.captured)
-    }
-
-    /// What there is to say of it where it goes on in another directory, from where on everything is counted anew;
-    /// nothing if nothing came of it in this one.
-    pub fn divide(&mut self) -> Option<FlowClose> {
-        if self.packets == 0 {
-            return None;
-        }
-        let part = self.closing(FlowEnding::Continued);
-        self.begins = part.size;
-        (self.packets, self.length, self.captured) = (0, 0, 0);
-        (self.out_of_order, self.violations) = (0, 0);
-        Some(part)
-    }
-
-    /// What there is to say of this flow once it is closed.
-    #[must_use]
-    pub fn closing(&self, ending: FlowEnding) -> FlowClose {
-        // Where it goes on, the next part begins after the last byte captured.
-        let end = if ending == FlowEnding::Continued { self.extent.size() } else { self.extent.reach() };
-        let (missing, cut, missing_runs) = self.missing(end);
-        FlowClose {
-            flow: self.id,
-            end: self.last,
-            packets: self.packets,
-            length: self.length,
-            captured: self.captured_if_less(),
-            size: self.extent.size(),
-            missing,
-            cut,
-            missing_runs,
-            out_of_order: self.out_of_order,
-            violations: self.violations,
-            ending,
-        }
-    }
-
-    /// What is missing before `end` and was not cut off, what was, and where both are. Of a part of a stream only
-    /// what is listed, or could be, is known.
-    fn missing(&self, end: u64) -> (u64, u64, Missing) {
-        let begins = self.begins;
-        let holes = self
-            .bytes
-            .holes(end)
-            .map(|hole| hole.start.max(begins)..hole.end)
-            .filter(|hole| !hole.is_empty());
-        let runs = holes.map(|hole| MissingRun {
-            offset: hole.start,
-            length: hole.end.saturating_sub(hole.start),
-            cut: self.cut_off.within(&hole),
-        });
-        if begins == 0 && end == self.extent.reach() {
-            let first = runs.take(MAX_RUNS).collect();
-            let missing = Missing { count: self.bytes.count_holes(end), first };
-            return (self.extent.missing(), self.extent.cut(), missing);
-        }
-        let (mut all, mut cut, mut missing) = (0_u64, 0_u64, Missing::default());
-        for run in runs {
-            all = all.saturating_add(run.length);
-            cut = cut.saturating_add(run.cut);
-            missing.count = missing.count.saturating_add(1);
-            if missing.first.len() < MAX_RUNS {
-                missing.first.push(run);
-            }
-        }
-        (all.saturating_sub(cut), cut, missing)
+        self.fin
+            .map(Offset::get)
+            .is_some_and(|fin| self.extent.reach() >= fin && (self.bytes.reaches(fin) || self.lost() == 0))
     }
 
     /// Counts a segment that broke the rules.
     pub fn violation(&mut self) {
-        self.violations = self.violations.saturating_add(1);
+        let irregular = self.irregular_mut();
+        irregular.violations = irregular.violations.saturating_add(1);
     }
 }
 

@@ -5,8 +5,10 @@ use crate::decode::Segment;
 /// The part of the other side's sequence space that a side accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Offer {
-    /// The next number it waits for; none before its first acknowledgment.
-    acknowledged: Option<u32>,
+    /// Whether it acknowledged anything yet.
+    heard: bool,
+    /// The next number it waits for.
+    acknowledged: u32,
     /// In bytes.
     window: u32,
     /// Shift count of its windows, RFC 7323, 2.
@@ -20,7 +22,7 @@ impl Offer {
             self.scale = segment.window_scale;
         }
         if let Some(acknowledged) = segment.acknowledgment {
-            self.acknowledged = Some(acknowledged);
+            (self.heard, self.acknowledged) = (true, acknowledged);
             // RFC 7323, 2.2: the window of a SYN is never scaled.
             let scale = if segment.syn { 0 } else { u32::from(self.scale) };
             self.window = u32::from(segment.window).checked_shl(scale).unwrap_or(u32::MAX);
@@ -30,7 +32,7 @@ impl Offer {
     /// Whether a sequence number lies in the window; true when none was offered yet.
     #[must_use]
     pub fn admits(&self, number: u32) -> bool {
-        self.acknowledged.is_none_or(|acknowledged| number.wrapping_sub(acknowledged) <= self.window)
+        !self.heard || number.wrapping_sub(self.acknowledged) <= self.window
     }
 }
 

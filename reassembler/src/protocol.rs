@@ -79,8 +79,7 @@ impl<S: Sink> Conversation<S> {
         let for_http = plan.wanted.http.map_or(0, |_| plan.max_memory / HTTP_PART);
         let http =
             plan.wanted.http.map(|wanted| Http::new(wanted, usize::try_from(for_http).unwrap_or(usize::MAX)));
-        let taken = fragments.limit().saturating_add(for_order);
-        let taken = u64::try_from(taken).unwrap_or(u64::MAX).saturating_add(for_http);
+        let taken = u64::try_from(for_order).unwrap_or(u64::MAX).saturating_add(for_http);
         let max_memory = plan.max_memory.saturating_sub(taken);
         Self {
             state: State::Start,
@@ -177,7 +176,7 @@ impl<S: Sink> Conversation<S> {
         while let Some(datagram) = self.fragments.overdue(now) {
             self.datagram(datagram, frame)?;
         }
-        Ok(())
+        self.connections.make_room_beside(self.fragments.memory())
     }
 
     fn frame(

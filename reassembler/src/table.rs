@@ -79,6 +79,9 @@ pub enum Class {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Handle(u32);
 
+/// A million flows have room in the default of `max_memory`.
+const _: () = assert!(Table::FLOW_SIZE <= (256 << 20) / 1_000_000, "a flow takes more");
+
 /// No slot: the end of a list.
 const NONE: u32 = u32::MAX;
 

@@ -35,6 +35,7 @@ fn main() -> ExitCode {
     let mut all: Vec<Case> = rows().into_iter().map(|row| row.case(&ours)).collect();
     all.extend(cases![&ours;
         a_flood_of_syns_spares_flows_of_data,
+        a_million_flows_fit_the_default_memory,
         a_savefile_that_is_a_bomb_is_read_to_its_end,
     ]);
     suite::main(all)
@@ -202,6 +203,16 @@ fn a_flood_of_syns_spares_flows_of_data() {
     let bytes = &flows.values().next().unwrap().bytes;
     assert_eq!(bytes.len(), usize::try_from((size - 1) / 100).unwrap());
     assert!(measured.memory < BASE + SANITIZERS + measured.allowed, "{} KiB", measured.memory);
+}
+
+/// A million in 256 MiB, or as many in proportion.
+fn a_million_flows_fit_the_default_memory() {
+    let bench = Bench::new();
+    let size = if full_size() { 1_000_000 } else { 1_000_000 * SMALL / DEFAULT };
+    let outline = Measured::run(&bench, "one-segment", size, &["-FX"]).outline(&bench);
+    assert_conserved(&outline.report);
+    assert_eq!(outline.flows, size);
+    assert!(!outline.endings.contains_key("evicted"), "{:?}", outline.endings);
 }
 
 /// What a savefile's compression stands for is read piece by piece.

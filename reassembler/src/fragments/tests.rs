@@ -231,7 +231,7 @@ fn floods_stay_within_the_bounds() {
             assert_eq!(datagram.incomplete, Some(Aside::FragmentEvicted));
             frames += datagram.frames;
         }
-        assert!(fragments.memory() <= fragments.limit() && fragments.len() <= MAX_DATAGRAMS);
+        assert!(fragments.memory() <= fragments.limit && fragments.len() <= MAX_DATAGRAMS);
         assert_eq!(fragments.len(), fragments.ages.len());
     }
     while let Some(datagram) = fragments.remaining() {
