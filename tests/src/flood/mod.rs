@@ -55,7 +55,7 @@ pub const FLOODS: [Flood; 31] = [
     flood("gzip", 10_240, bombs::gzip),
     flood("gzip-members", 200_000, bombs::gzip_members),
     flood("zstd", 81_920, bombs::zstd),
-    flood("zstd-windows", 20_000, bombs::zstd_windows),
+    flood("zstd-windows", 2_000, bombs::zstd_windows),
     flood("nested", 10_240, bombs::nested),
     flood("head-line", 100_000_000, bombs::head_line),
     flood("head-fields", 100_000_000, bombs::head_fields),
