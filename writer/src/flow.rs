@@ -21,24 +21,31 @@ pub struct Flow {
     pub file_length: u64,
     /// The offset after its last payload byte, whether it was kept or not.
     pub stream_length: u64,
+    /// Why its file is not whole.
+    pub fault: Option<Fault>,
+    /// Digests of its file, if they are wanted.
+    pub digests: Option<Box<Digests>>,
+    /// Bodies of HTTP messages that were in it.
+    pub bodies: Option<Box<Bodies>>,
+    /// What flows have as they are mostly asked for.
+    pub rare: Option<Box<Rare>>,
+}
+
+/// What a flow has that is not as most are, or of which something else than payload in a file is asked for.
+#[derive(Debug, Default)]
+pub struct Rare {
     /// Retransmissions that differed from what was written.
     pub conflicts: u64,
     /// Bytes in which they differed.
     pub conflicting: u64,
     /// What was printed of it.
-    pub shown: Option<Box<Shown>>,
-    /// Why its file is not whole.
-    pub fault: Option<Fault>,
+    pub shown: Option<Shown>,
     /// Its index, once there is one.
-    pub index: Option<Box<Index>>,
+    pub index: Option<Index>,
     /// What its file's header says, once there is a file of packets.
-    pub savefile: Option<Box<Format>>,
-    /// Digests of its file, if they are wanted.
-    pub digests: Option<Box<Digests>>,
-    /// Bodies of HTTP messages that were in it.
-    pub bodies: Option<Box<Bodies>>,
+    pub savefile: Option<Format>,
     /// What is particular to this part of it, if it is only a part.
-    pub part: Option<Box<Part>>,
+    pub part: Option<Part>,
 }
 
 /// The part of a flow that lies in one of several directories (`--rotate`).
@@ -61,26 +68,51 @@ impl Flow {
             is_made: false,
             file_length: 0,
             stream_length: 0,
-            conflicts: 0,
-            conflicting: 0,
-            shown: None,
             fault: None,
-            index: None,
-            savefile: None,
             digests: None,
             bodies: None,
-            part: None,
+            rare: None,
         }
+    }
+
+    /// What is rare of it, to be added to.
+    pub fn rare_mut(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// Retransmissions that differed from what was written, and in how many bytes.
+    pub fn conflicts(&self) -> (u64, u64) {
+        self.rare.as_ref().map_or((0, 0), |rare| (rare.conflicts, rare.conflicting))
+    }
+
+    /// Its index, if it has one.
+    pub fn index(&self) -> Option<&Index> {
+        self.rare.as_ref()?.index.as_ref()
+    }
+
+    /// The same, to be changed.
+    pub fn index_mut(&mut self) -> Option<&mut Index> {
+        self.rare.as_mut()?.index.as_mut()
+    }
+
+    /// What is particular to this part of it, if it is only a part.
+    pub fn part(&self) -> Option<&Part> {
+        self.rare.as_ref()?.part.as_ref()
+    }
+
+    /// The same, to be changed.
+    pub fn part_mut(&mut self) -> Option<&mut Part> {
+        self.rare.as_mut()?.part.as_mut()
     }
 
     /// Where in the stream its file begins.
     pub fn begins(&self) -> u64 {
-        self.part.as_ref().map_or(0, |part| part.begins)
+        self.part().map_or(0, |part| part.begins)
     }
 
     /// How much of it is not in its file, for lack of room.
     pub fn withheld(&self) -> u64 {
-        self.part.as_ref().map_or(0, |part| part.withheld)
+        self.part().map_or(0, |part| part.withheld)
     }
 
     /// The same flow in the next directory, where nothing of it is yet; `open` is what is left of its open body.
@@ -90,7 +122,9 @@ impl Flow {
             .bodies
             .as_ref()
             .map(|bodies| Box::new(Bodies { last: bodies.last, open, ..Bodies::default() }));
-        Self { stream_length: part.begins, bodies, part: Some(Box::new(part)), ..Self::new(self.open) }
+        let stream_length = part.begins;
+        let rare = Some(Box::new(Rare { part: Some(part), ..Rare::default() }));
+        Self { stream_length, bodies, rare, ..Self::new(self.open) }
     }
 }
 

@@ -157,7 +157,7 @@ impl Store {
 
     /// How many of so many bytes belong to a part of the flow that lies in a directory which is finished.
     fn set_aside_late(&mut self, flow: &mut Flow, offset: u64, length: u64) -> u64 {
-        let Some(part) = &mut flow.part else { return 0 };
+        let Some(part) = flow.part_mut() else { return 0 };
         let late = part.begins.saturating_sub(offset).min(length);
         part.late = part.late.saturating_add(late);
         self.sums.payload.set_aside(BEFORE_ROTATION, late);
@@ -207,8 +207,9 @@ impl Store {
         match self.file(flow).and_then(|file| contents::differing(file, bytes, offset)) {
             Ok(0) => {}
             Ok(differing) => {
-                flow.conflicts = flow.conflicts.saturating_add(1);
-                flow.conflicting = flow.conflicting.saturating_add(differing);
+                let rare = flow.rare_mut();
+                rare.conflicts = rare.conflicts.saturating_add(1);
+                rare.conflicting = rare.conflicting.saturating_add(differing);
             }
             Err(errno) => self.fail(flow, errno),
         }
@@ -222,7 +223,7 @@ impl Store {
                 body.open.offset = body.open.offset.saturating_add(by);
             }
         }
-        if let Some(part) = flow.part.as_mut().filter(|part| part.begins > 0) {
+        if let Some(part) = flow.part_mut().filter(|part| part.begins > 0) {
             // What moves is the beginning of the stream, which is not in this file.
             part.begins = part.begins.saturating_add(by);
             return;

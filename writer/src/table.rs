@@ -1,7 +1,8 @@
 //! The flows that are open, and the order of messages that the reassembler must keep to.
 
-use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 
+use hashbrown::HashTable;
 use proto::Breach;
 use proto::flow::{FlowId, FlowOpen};
 
@@ -9,19 +10,22 @@ use crate::flow::Flow;
 
 /// Flows open at once; a reassembler within its memory budget cannot have as many.
 const MAX_FLOWS: usize = 4_194_304;
+const TOO_MANY: Breach = Breach::Forbidden("too many flows open at once");
+const NOT_OPEN: Breach = Breach::Forbidden("flow that is not open");
 
 /// Open flows by number.
 ///
 /// The index is small and is what is searched. A flow that begins takes the place of the one that ended last, and so
 /// in a flood of flows the place is still at hand, and those that end next lie side by side.
 ///
-/// Invariant: `places` has the number of each flow that is open, with its place in `flows`; all other places are empty
-/// and in `free`.
+/// Invariant: `places` has the place in `flows` of each flow that is open, by the hash of its number; all other places are
+/// empty and in `free`.
 #[derive(Debug, Default)]
 pub struct Table {
-    places: HashMap<u64, usize>,
+    hasher: RandomState,
+    places: HashTable<u32>,
     flows: Vec<Option<Flow>>,
-    free: Vec<usize>,
+    free: Vec<u32>,
     next: u64,
 }
 
@@ -29,22 +33,27 @@ impl Table {
     /// A flow begins.
     pub fn open(&mut self, open: FlowOpen) -> Result<(), Breach> {
         if self.places.len() >= MAX_FLOWS {
-            return Err(Breach::Forbidden("too many flows open at once"));
+            return Err(TOO_MANY);
         }
         let number = self.number(&open)?;
         let flow = Some(Flow::new(open));
         let free = self.free.pop();
-        let place = match free.and_then(|place| Some((place, self.flows.get_mut(place)?))) {
+        let place = match free.and_then(|place| Some((place, self.flows.get_mut(index(place))?))) {
             Some((place, empty)) => {
                 *empty = flow;
                 place
             }
             None => {
+                let place = u32::try_from(self.flows.len()).map_err(|_| TOO_MANY)?;
                 self.flows.push(flow);
-                self.flows.len().saturating_sub(1)
+                place
             }
         };
-        self.places.insert(number, place);
+        let (hasher, flows) = (&self.hasher, &self.flows);
+        self.places.insert_unique(hasher.hash_one(number), place, |place| {
+            let flow = flows.get(index(*place)).and_then(Option::as_ref);
+            flow.map_or(0, |flow| hasher.hash_one(flow.open.flow.0))
+        });
         Ok(())
     }
 
@@ -64,16 +73,18 @@ impl Table {
 
     /// An open flow.
     pub fn get(&mut self, id: FlowId) -> Result<&mut Flow, Breach> {
-        let place = self.places.get(&id.0).and_then(|place| self.flows.get_mut(*place));
-        place.and_then(Option::as_mut).ok_or(Breach::Forbidden("flow that is not open"))
+        let (hash, flows) = (self.hasher.hash_one(id.0), &self.flows);
+        let place = *self.places.find(hash, |place| is(flows, *place, id)).ok_or(NOT_OPEN)?;
+        self.flows.get_mut(index(place)).and_then(Option::as_mut).ok_or(NOT_OPEN)
     }
 
     /// A flow ends.
     pub fn close(&mut self, id: FlowId) -> Result<Flow, Breach> {
-        let place = self.places.remove(&id.0).ok_or(Breach::Forbidden("flow that is not open"))?;
+        let (hash, flows) = (self.hasher.hash_one(id.0), &self.flows);
+        let entry = self.places.find_entry(hash, |place| is(flows, *place, id)).map_err(|_| NOT_OPEN)?;
+        let (place, _) = entry.remove();
         self.free.push(place);
-        let flow = self.flows.get_mut(place).and_then(Option::take);
-        flow.ok_or(Breach::Forbidden("flow that is not open"))
+        self.flows.get_mut(index(place)).and_then(Option::take).ok_or(NOT_OPEN)
     }
 
     /// Whether no flow is open.
@@ -98,6 +109,15 @@ impl Table {
         flows.sort_unstable_by_key(|flow| flow.open.flow);
         flows
     }
+}
+
+/// Whether a place is that of a flow.
+fn is(flows: &[Option<Flow>], place: u32, id: FlowId) -> bool {
+    flows.get(index(place)).and_then(Option::as_ref).is_some_and(|flow| flow.open.flow == id)
+}
+
+fn index(place: u32) -> usize {
+    usize::try_from(place).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]

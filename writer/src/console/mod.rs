@@ -149,8 +149,8 @@ impl Console {
 /// What is known of a flow that is printed, from its first piece on.
 fn shown<'a>(flow: &'a mut Flow, template: &Template, prefix: &[u8]) -> &'a mut Shown {
     let open = &flow.open;
-    flow.shown
-        .get_or_insert_with(|| Box::new(Shown { label: label::label(template, prefix, open), printed: 0 }))
+    let rare = flow.rare.get_or_insert_default();
+    rare.shown.get_or_insert_with(|| Shown { label: label::label(template, prefix, open), printed: 0 })
 }
 
 /// One piece as it is printed.
@@ -158,7 +158,12 @@ fn piece(out: &mut Vec<u8>, plan: &ConsolePlan, tables: &Tables, flow: &Flow, by
     if plan.color {
         out.extend_from_slice(if flow.open.client { FROM_CLIENT } else { FROM_SERVER });
     }
-    if let Some(shown) = flow.shown.as_ref().filter(|_| plan.names && plan.format != ConsoleFormat::Json) {
+    if let Some(shown) = flow
+        .rare
+        .as_ref()
+        .and_then(|rare| rare.shown.as_ref())
+        .filter(|_| plan.names && plan.format != ConsoleFormat::Json)
+    {
         out.extend_from_slice(shown.label.as_bytes());
         out.extend_from_slice(b": ");
         if plan.format == ConsoleFormat::Hex {

@@ -211,7 +211,7 @@ impl<'a> Closed<'a> {
     fn of(prefix: &str, ended: &'a Ended) -> Self {
         let (flow, close) = (&ended.flow, ended.close.as_ref());
         let named = |name: &str| format!("{prefix}{name}");
-        let conflicts = flow.conflicts;
+        let (conflicts, conflicting) = flow.conflicts();
         Self {
             known: Known::of(&flow.open),
             end: close.map(|close| Time(close.end)),
@@ -227,7 +227,7 @@ impl<'a> Closed<'a> {
             packets: close.map_or(0, |close| close.packets),
             out_of_order: close.map_or(0, |close| close.out_of_order),
             violations: close.map_or(0, |close| close.violations).saturating_add(conflicts),
-            conflicting: flow.conflicting,
+            conflicting,
             truncated: flow.fault.map(Fault::reason),
             digests: ended.digests.iter().map(|(name, digest)| (*name, digest.as_str())).collect(),
         }

@@ -23,10 +23,11 @@ pub fn fileobject(xml: &mut Xml, prefix: &str, ended: &Ended, result: Option<(&P
     if let Some(name) = &flow.name {
         xml.element("filename", format_args!("{prefix}{name}"));
     }
-    let size = match (&flow.savefile, close) {
-        (Some(_), _) => flow.file_length,
-        (None, Some(close)) => close.size.saturating_sub(flow.begins()),
-        (None, None) => flow.stream_length.saturating_sub(flow.begins()),
+    let of_packets = flow.rare.as_ref().is_some_and(|rare| rare.savefile.is_some());
+    let size = match close {
+        _ if of_packets => flow.file_length,
+        Some(close) => close.size.saturating_sub(flow.begins()),
+        None => flow.stream_length.saturating_sub(flow.begins()),
     };
     xml.element("filesize", size);
     let strict = xml.dialect() == Dialect::Schema;
@@ -100,7 +101,7 @@ fn known_at_the_beginning<'x>(tag: Tag<'x>, flow: &Flow, close: Option<&FlowClos
 }
 
 fn known_at_the_end<'x>(tag: Tag<'x>, flow: &Flow, close: &FlowClose) -> Tag<'x> {
-    let violations = close.violations.saturating_add(flow.conflicts);
+    let violations = close.violations.saturating_add(flow.conflicts().0);
     tag.with("packets", close.packets)
         .with_any("out_of_order_count", unless_zero(close.out_of_order))
         .with_any("violations", unless_zero(violations))
@@ -116,11 +117,11 @@ fn ours<'x>(mut tag: Tag<'x>, ended: &Ended) -> Tag<'x> {
     }
     // What is as it should be is not said.
     let ending = Some(ended.ending()).filter(|ending| *ending != "fin");
-    let part = flow.part.as_ref();
+    let part = flow.part();
     let continues = part.map_or(0, |part| part.begins);
     let continued = close.filter(|close| close.ending == FlowEnding::Continued).map(|close| close.size);
-    let index_fault = flow.index.as_ref().and_then(|index| index.fault);
-    tag.with_any("conflicting", unless_zero(flow.conflicting))
+    let index_fault = flow.index().and_then(|index| index.fault);
+    tag.with_any("conflicting", unless_zero(flow.conflicts().1))
         .with_any("continues", unless_zero(continues))
         .with_any("continued", continued)
         .with_any(BEFORE_ROTATION, unless_zero(part.map_or(0, |part| part.late)))

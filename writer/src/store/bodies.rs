@@ -36,7 +36,7 @@ impl Store {
             return false;
         }
         // What was held back for its turn may be of a part of the flow that lies in another directory.
-        if flow.part.is_some()
+        if flow.part().is_some()
             && flow.name.is_none()
             && flow.fault.is_none()
             && length > 0

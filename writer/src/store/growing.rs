@@ -26,7 +26,7 @@ impl Store {
         let (true, Some(name)) = (self.indexes, flow.name.as_deref()) else { return };
         let name = index::name(name);
         let created = self.open(|directory| directory.create_new(&name));
-        flow.index = Some(Box::default());
+        flow.rare_mut().index = Some(Index::default());
         match created {
             Ok(file) => self.add(FileId { flow: flow.open.flow, kind: Kind::Index }, file),
             Err(errno) => self.fail_index(flow, errno),
@@ -35,7 +35,7 @@ impl Store {
 
     /// Notes when a segment came.
     pub fn arrival(&mut self, flow: &mut Flow, arrival: &Arrival, pending: &mut Pending<'_>) {
-        if flow.index.as_ref().is_some_and(|index| index.fault.is_none()) && self.lack().is_none() {
+        if flow.index().is_some_and(|index| index.fault.is_none()) && self.lack().is_none() {
             let id = FileId { flow: flow.open.flow, kind: Kind::Index };
             let begins = flow.begins();
             let growth = pending.growth(id);
@@ -58,7 +58,8 @@ impl Store {
             return self.withhold(flow, 1);
         }
         let id = FileId { flow: flow.open.flow, kind: Kind::Flow };
-        if flow.savefile.is_none() && flow.fault.is_none() {
+        let has_file = flow.rare.as_ref().is_some_and(|rare| rare.savefile.is_some());
+        if !has_file && flow.fault.is_none() {
             let format = Format::of(medium);
             match self.create(flow) {
                 Ok(()) => pending.growth(id).bytes.extend_from_slice(&format.header()),
@@ -68,9 +69,10 @@ impl Store {
                 }
                 Err(errno) => self.fail(flow, errno),
             }
-            flow.savefile = Some(Box::new(format));
+            flow.rare_mut().savefile = Some(format);
         }
-        let Some(format) = &mut flow.savefile else { return self.drop_packets(flow, 1) };
+        let format = flow.rare.as_mut().and_then(|rare| rare.savefile.as_mut());
+        let Some(format) = format else { return self.drop_packets(flow, 1) };
         if flow.fault.is_some() {
             return self.drop_packets(flow, 1);
         }
@@ -120,10 +122,10 @@ impl Store {
     }
 
     fn grow_index(&mut self, flow: &mut Flow, growth: &Growth) {
-        let Some(&Index { length, fault: None }) = flow.index.as_deref() else { return };
+        let Some(&Index { length, fault: None }) = flow.index() else { return };
         match self.append(flow, Kind::Index, length, growth) {
             Ok(end) => {
-                if let Some(index) = &mut flow.index {
+                if let Some(index) = flow.index_mut() {
                     index.length = end;
                 }
             }
@@ -183,7 +185,7 @@ impl Store {
     }
 
     fn fail_index(&mut self, flow: &mut Flow, errno: Errno) {
-        if let Some(index) = &mut flow.index {
+        if let Some(index) = flow.index_mut() {
             index.fault = Some(Fault(errno));
         }
         self.sums.fail(Failure::Index, flow.name.as_deref().unwrap_or("a flow"), Fault(errno));

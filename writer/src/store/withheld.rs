@@ -15,7 +15,7 @@ impl Store {
     /// So much of a flow is not stored, though it could have been with more room.
     pub(super) fn withhold(&mut self, flow: &mut Flow, count: u64) {
         self.sums.withheld = self.sums.withheld.saturating_add(count);
-        let part = flow.part.get_or_insert_default();
+        let part = flow.rare_mut().part.get_or_insert_default();
         part.withheld = part.withheld.saturating_add(count);
     }
 
