@@ -17,8 +17,10 @@ fn main() -> ExitCode {
 #[cfg(target_arch = "x86_64")]
 mod acts {
     use std::collections::BTreeSet;
+    use std::fs::metadata;
     use std::io::ErrorKind;
     use std::net::{TcpListener, UdpSocket};
+    use std::os::unix::fs::MetadataExt;
     use std::path::Path;
 
     use nix::errno::Errno;
@@ -208,6 +210,14 @@ mod acts {
             let run = run.after(&before);
             let mut running = run.start();
             running.wait_until("its report", |running| running.printed().ends_with("]\n"));
+            // A role hides when all are confined, which is told a moment before. What is in /proc of who hides is root's.
+            running.wait_until("roles that hide", |running| {
+                let environment = |role: &Process| metadata(format!("/proc/{}/environ", role.pid));
+                running
+                    .roles()
+                    .iter()
+                    .all(|role| environment(role).is_ok_and(|environment| environment.uid() == 0))
+            });
             for (role, layers) in told(&running.printed()) {
                 // Who was no root, and has no user namespace of his own, never had a capability.
                 let never =
