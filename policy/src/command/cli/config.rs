@@ -82,7 +82,7 @@ fn check(option: &OsStr) -> Result<(), Error> {
     Set::read(&matches)?;
     Scanners::read(&matches)?;
     Naming::read(&matches)?;
-    rotation::read(&matches)?;
+    rotation::values(&matches)?;
     Ok(())
 }
 
@@ -121,6 +121,13 @@ mod tests {
     }
 
     #[test]
+    fn what_goes_with_an_option_may_be_on_another_line_or_in_another_file() {
+        for line in ["keep 30d", "keep-size 200G", "min-free 10%", "rotate 1h"] {
+            assert_eq!(options(line).map(|options| options.len()), Ok(1), "{line}");
+        }
+    }
+
+    #[test]
     fn a_value_is_bytes() {
         let options = read(Path::new("x"), b"output \xff\xfe").unwrap();
         assert_eq!(options[0].as_bytes(), b"--output=\xff\xfe");
@@ -149,6 +156,7 @@ mod tests {
             ("sandbox maybe", "1: --sandbox MODE: 'maybe': not one of require, strict, best-effort, off"),
             ("set x=1", "1: -S x: unknown name; known are "),
             ("set tcp_timeout=x", "1: -S tcp_timeout=x: not a whole number from 0 to 4294967295"),
+            ("keep long", "1: --keep: 'long': not a time such as 30d"),
             ("rotate daily", "1: --rotate: 'daily': neither a time such as 1h nor a size such as 10G"),
             ("enable nosuch", "1: Invalid scanner name 'nosuch'"),
             ("format kQ", "1: -F invalid format specification 'Q'"),

@@ -12,8 +12,22 @@ const TIMES: [(char, u64); 4] = [('s', 1), ('m', 60), ('h', 3600), ('d', 86_400)
 /// Letters of sizes, and how many bytes each is.
 const SIZES: [(char, u64); 4] = [('K', 1 << 10), ('M', 1 << 20), ('G', 1 << 30), ('T', 1 << 40)];
 
-/// Reads `--rotate`, of which the last of each kind counts.
+/// Reads `--rotate`, and what `--keep`, `--keep-size` and `--min-free` say of what it made.
 pub fn read(matches: &ArgMatches) -> Result<Option<Rotation>, Error> {
+    let (rotation, retention) = values(matches)?;
+    if rotation.is_some() && console(matches).is_some() && !matches.get_flag("packets") {
+        return Err(Error::Usage("--rotate: with -c or -C there are no directories to rotate".into()));
+    }
+    if rotation.is_none() && retention.is_some() {
+        return Err(Error::Usage(
+            "--keep, --keep-size and --min-free need --rotate: only what it made is removed".into(),
+        ));
+    }
+    Ok(rotation.map(|rotation| Rotation { retention, ..rotation }))
+}
+
+/// What each option says, whether or not they go together. Of each kind the last one counts.
+pub fn values(matches: &ArgMatches) -> Result<(Option<Rotation>, Option<Retention>), Error> {
     let mut rotation: Option<Rotation> = None;
     for (_, value) in in_order(matches, &["rotate"]) {
         let Rotation { every, size, .. } = rotation.get_or_insert_default();
@@ -25,20 +39,7 @@ pub fn read(matches: &ArgMatches) -> Result<Option<Rotation>, Error> {
             }
         }
     }
-    if rotation.is_some() && console(matches).is_some() && !matches.get_flag("packets") {
-        return Err(Error::Usage("--rotate: with -c or -C there are no directories to rotate".into()));
-    }
-    let retention = retention(matches)?;
-    match &mut rotation {
-        Some(rotation) => rotation.retention = retention,
-        None if retention.is_some() => {
-            return Err(Error::Usage(
-                "--keep, --keep-size and --min-free need --rotate: only what it made is removed".into(),
-            ));
-        }
-        None => {}
-    }
-    Ok(rotation)
+    Ok((rotation, retention(matches)?))
 }
 
 fn retention(matches: &ArgMatches) -> Result<Option<Retention>, Error> {
