@@ -9,6 +9,7 @@ use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
+use nix::time::{ClockId, clock_gettime};
 use tcpflow_tests::capture::{ETHERNET, pcap};
 use tcpflow_tests::cases;
 use tcpflow_tests::conversation::{Conversation, Side};
@@ -32,6 +33,8 @@ fn main() -> ExitCode {
         the_watchdog_is_fed_only_while_questions_pass_through_all_roles,
         another_ones_watchdog_is_not_fed,
         what_the_manager_says_reaches_no_one_else,
+        a_reload_is_over_when_there_is_another_directory,
+        a_reload_without_rotation_is_over_at_once,
         the_journal_gets_levels,
         a_configuration_is_a_command_line,
         what_is_wrong_with_a_configuration_is_said_of_its_line,
@@ -208,6 +211,55 @@ fn what_the_manager_says_reaches_no_one_else() {
     }
 }
 
+/// What `Type=notify-reload` takes for an answer: which word of the manager's it is to, by its time, and later that it is done.
+fn reload(manager: &mut Manager, running: &mut Running) {
+    let now = || Duration::from(clock_gettime(ClockId::CLOCK_MONOTONIC).unwrap()).as_micros();
+    manager.news();
+    manager.heard.clear();
+    let before = now();
+    running.signal(Signal::SIGUSR2);
+    manager.hears(running, "RELOADING=1\nMONOTONIC_USEC=");
+    let begun = manager.heard.iter().find_map(|message| message.split_once("MONOTONIC_USEC="));
+    let begun: u128 = begun.unwrap().1.parse().unwrap();
+    assert!((before..=now()).contains(&begun), "{before} {begun}");
+}
+
+fn a_reload_is_over_when_there_is_another_directory() {
+    let bench = ours();
+    let mut manager = Manager::new(&bench);
+    let mut running = manager.supervises(&bench, &[], &["--rotate", "1d"]);
+    running.write(&open_flow());
+    manager.hears(&mut running, "READY=1");
+    let directories = || std::fs::read_dir(bench.path().join("out")).map_or(0, Iterator::count);
+    running.wait_until("the first directory", |_| directories() == 1);
+    for number in 2..4 {
+        // What is asked for cannot be done for a while, and is not said to be.
+        running.signal_role("tcpflow-writer", Signal::SIGSTOP);
+        reload(&mut manager, &mut running);
+        std::thread::sleep(LONG_ENOUGH / 4);
+        manager.news();
+        assert!(!manager.heard.iter().any(|message| message.contains("READY=1")), "{:?}", manager.heard);
+        running.signal_role("tcpflow-writer", Signal::SIGCONT);
+        manager.hears(&mut running, "READY=1");
+        assert_eq!(directories(), number);
+    }
+    running.signal(Signal::SIGTERM);
+    let _ = running.wait().expect(0);
+    let count = manager.heard.iter().filter(|message| message.contains("READY=1")).count();
+    assert_eq!(count, 1, "{:?}", manager.heard);
+}
+
+fn a_reload_without_rotation_is_over_at_once() {
+    let bench = ours();
+    let mut manager = Manager::new(&bench);
+    let mut running = manager.supervises(&bench, &[], &[]);
+    manager.hears(&mut running, "READY=1");
+    reload(&mut manager, &mut running);
+    manager.hears(&mut running, "READY=1");
+    running.signal(Signal::SIGTERM);
+    let _ = running.wait().expect(0).says("SIGUSR2: there is nothing to rotate without --rotate");
+}
+
 /// Errors are errors, warnings are warnings and news are news; where standard error is something else, nothing is
 /// put before them.
 fn the_journal_gets_levels() {
@@ -316,6 +368,8 @@ fn an_interface_is_waited_for_and_its_going_is_no_failure() {
     running.wait_for("tcpflow: waiting for later0\n");
     assert!(manager.signs_of_life(LONG_ENOUGH) > 1, "{:?}", manager.heard);
     assert!(running.roles().is_empty() && !bench.path().join("out").exists(), "nothing is opened yet");
+    reload(&mut manager, &mut running);
+    manager.hears(&mut running, "READY=1");
     lab.set_at_server(&["add", "later0", "type", "veth", "peer", "name", "later1"]);
     manager.signs_of_life(LONG_ENOUGH);
     assert!(running.roles().is_empty(), "it is down");

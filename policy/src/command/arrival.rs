@@ -13,7 +13,7 @@ use super::error::Error;
 use super::interfaces::is_up;
 use super::service::Service;
 use super::settings::{Input, Settings, Wait};
-use super::signals::Signals;
+use super::signals::Caught;
 use super::tell;
 
 /// How often to look, or more often if a watchdog waits.
@@ -21,7 +21,7 @@ const LOOK: Duration = Duration::from_millis(500);
 
 /// Waits for the interface, where that is asked for; whether there is anything to capture, which there is not
 /// when a signal has ended the wait.
-pub fn wait(settings: &Settings, ends: &Signals, service: &mut Service) -> Result<bool, Error> {
+pub fn wait(settings: &Settings, signals: &Caught, service: &mut Service) -> Result<bool, Error> {
     let Some((name, wait)) = awaited(settings) else { return Ok(true) };
     let begun = Instant::now();
     let mut told = false;
@@ -36,15 +36,20 @@ pub fn wait(settings: &Settings, ends: &Signals, service: &mut Service) -> Resul
             told = true;
         }
         service.waits_for(name);
-        let mut signal = [PollFd::new(ends.as_fd(), PollFlags::POLLIN)];
+        let Caught { end, rotate, .. } = signals;
+        let mut fds = [end, rotate].map(|signals| PollFd::new(signals.as_fd(), PollFlags::POLLIN));
         let look = PollTimeout::try_from(LOOK.min(service.every())).unwrap_or(PollTimeout::ZERO);
-        match poll(&mut signal, look) {
+        match poll(&mut fds, look) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(e) => return Err(Error::Told(format!("poll: {e}"))),
         }
-        if ends.came() {
+        if end.came() {
             service.stops();
             return Ok(false);
+        }
+        // There is no directory yet of which another could take the place.
+        if rotate.came() {
+            service.has_nothing_to_reload();
         }
     }
     Ok(true)

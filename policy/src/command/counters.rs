@@ -15,6 +15,8 @@ pub struct Counters {
     writer: Slot<Written>,
     /// The round of answers that someone waits for.
     wanted: Option<u64>,
+    /// How many rounds were asked for.
+    asked: u64,
 }
 
 /// What one role has said: a count for each time that it was asked, all in the same order.
@@ -121,6 +123,12 @@ impl Counters {
     pub fn are_answered(&mut self) -> bool {
         let answered = self.answered();
         self.wanted.take_if(|wanted| answered >= *wanted).is_some()
+    }
+
+    /// The roles are asked; the round that they will answer to it.
+    pub fn ask(&mut self) -> u64 {
+        self.asked = self.asked.max(self.capture.rounds).saturating_add(1);
+        self.asked
     }
 
     /// How many rounds capture has begun.

@@ -72,7 +72,7 @@ fn follow(settings: &Settings) -> Result<(), Error> {
     let signals =
         Caught { end: Signals::that_end()?, ask: Signals::that_ask()?, rotate: Signals::that_rotate()? };
     let mut service = Service::from_environment(settings);
-    if !arrival::wait(settings, &signals.end, &mut service)? {
+    if !arrival::wait(settings, &signals, &mut service)? {
         return Ok(());
     }
     let identities = Identities::of(settings)?;

@@ -1,8 +1,9 @@
 //! Service managers, told by the protocol of sd_notify(3): when `tcpflow` is ready, how far it is, that it
-//! lives, that it ends.
+//! lives, that it reloads, that it ends.
 //!
 //! It lives as long as questions pass through all roles (`Count`): a role that hangs leaves one unanswered, and
-//! then the watchdog is not fed, whatever else goes on. Ready it is with the first answer.
+//! then the watchdog is not fed, whatever else goes on. Ready it is with the first answer. A reload is that output goes on
+//! in another directory, and is over when a question that was asked behind it has been answered.
 
 use std::ffi::OsStr;
 use std::os::linux::net::SocketAddrExt;
@@ -10,6 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::{Duration, Instant};
 
+use nix::time::{ClockId, clock_gettime};
 use proto::control::Level;
 
 use super::counters::Counters;
@@ -34,6 +36,8 @@ pub struct Service {
     due: Option<Instant>,
     every: Duration,
     ready: bool,
+    /// The round of answers with which a reload is over, if one goes on.
+    reload: Option<u64>,
     stops: bool,
     drops: Drops,
 }
@@ -48,7 +52,7 @@ impl Service {
         });
         let every = watchdog().map_or(EVERY, period);
         let due = (socket.is_some() || tell::is_journal()).then(Instant::now);
-        Self { socket, due, every, ready: false, stops: false, drops: Drops::default() }
+        Self { socket, due, every, ready: false, reload: None, stops: false, drops: Drops::default() }
     }
 
     /// How often there is to be a sign of life.
@@ -89,6 +93,27 @@ impl Service {
     /// interface.
     pub fn waits_for(&mut self, interface: &str) {
         self.lives(&format!("waiting for {interface}"));
+    }
+
+    /// A reload was asked for, and is over when all have answered the round `until`. The time tells the manager which of
+    /// its words this answers.
+    pub fn reloads(&mut self, until: u64) {
+        let now = clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from);
+        self.say(&format!("RELOADING=1\nMONOTONIC_USEC={}", now.as_micros()));
+        self.reload = Some(until);
+    }
+
+    /// All have answered this round.
+    pub fn answered(&mut self, round: u64) {
+        if self.reload.is_some_and(|until| until <= round) && self.say("READY=1") {
+            self.reload = None;
+        }
+    }
+
+    /// A reload was asked for, and there is nothing to be done for it.
+    pub fn has_nothing_to_reload(&mut self) {
+        self.reloads(0);
+        self.answered(0);
     }
 
     /// The run ends.

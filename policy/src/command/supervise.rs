@@ -104,7 +104,7 @@ pub fn until_the_end(
         let user = announced.ask && signals.ask.came();
         watch.asked |= user;
         if (watch.service.asks() || user) && watch.counters.want() {
-            watch.roles.count()?;
+            watch.ask()?;
         }
         watch.rotate_if_due(announced.rotate && signals.rotate.came())?;
         watch.measure()?;
@@ -152,17 +152,29 @@ impl Watch<'_> {
         Ok(Announced { roles, end, ask, rotate })
     }
 
-    /// Has output go on in another directory, because the user said so or because it is time.
+    /// Has output go on in another directory, because the user said so or because it is time. Whoever supervises hears
+    /// that it does when a question has passed through all roles behind it.
     fn rotate_if_due(&mut self, wanted: bool) -> Result<(), Error> {
         let due = self.schedule.as_mut().is_some_and(Schedule::is_due);
         if wanted && self.settings.rotation.is_none() {
             self.progress.aside(|| {
                 tell::always("SIGUSR2: there is nothing to rotate without --rotate", self.settings)
             });
+            self.service.has_nothing_to_reload();
         } else if (wanted || due) && !self.stopped {
             self.roles.rotate()?;
+            if wanted {
+                let round = self.ask()?;
+                self.service.reloads(round);
+            }
         }
         Ok(())
+    }
+
+    /// Asks all roles how far they are; the round that is their answer.
+    fn ask(&mut self) -> Result<u64, Error> {
+        self.roles.count()?;
+        Ok(self.counters.ask())
     }
 
     /// Ends the run because the user said so.
@@ -224,7 +236,7 @@ impl Watch<'_> {
     fn measure(&mut self) -> Result<(), Error> {
         let Some(metrics) = &mut self.metrics else { return Ok(()) };
         if metrics.is_due(&self.counters, &self.roles.named()) {
-            self.roles.count()?;
+            self.ask()?;
         }
         self.complain();
         Ok(())
@@ -249,6 +261,7 @@ impl Watch<'_> {
             }
             self.service.passed(&self.counters, self.settings);
         }
+        self.service.answered(self.counters.answered());
         // Capture begins each round; what the others said in the last one is shown with it.
         if matches!(counts, Counts::Capture { .. }) {
             self.progress.show(&self.counters);
