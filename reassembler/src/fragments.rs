@@ -81,6 +81,12 @@ impl Fragments {
         Self { datagrams: HashMap::new(), ages: BTreeMap::new(), next: 0, memory: 0, limit }
     }
 
+    /// Bytes that fragments may take.
+    #[must_use]
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// Bytes that fragments take. One more fragment may have come on top of what they may, until the next frame.
     #[must_use]
     pub fn memory(&self) -> usize {
