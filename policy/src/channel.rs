@@ -163,7 +163,7 @@ pub fn receive_whole(socket: &OwnedFd, limit: usize) -> Result<Vec<u8>, Error> {
 }
 
 /// Receives one datagram, refusing descriptors and anything that does not fit.
-pub fn receive(socket: &OwnedFd, buffer: &mut [u8]) -> Result<usize, Error> {
+fn receive(socket: &OwnedFd, buffer: &mut [u8]) -> Result<usize, Error> {
     loop {
         // Without a buffer for ancillary data the kernel closes descriptors that come along, and says so.
         let mut parts = [IoSliceMut::new(buffer)];

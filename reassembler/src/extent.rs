@@ -34,15 +34,25 @@ impl Extent {
         self.stored
     }
 
+    /// Of so many bytes that the snap length cut off, those that did not come in another segment.
+    #[must_use]
+    pub fn cut(&self, cut: u64) -> u64 {
+        cut.min(self.holes())
+    }
+
+    /// Bytes before the last one on the wire that are neither here nor were cut off, as so many were.
+    #[must_use]
+    pub fn missing(&self, cut: u64) -> u64 {
+        self.holes().saturating_sub(cut)
+    }
+
     /// Bytes before the last one captured that are not here: the holes of the file.
     #[must_use]
     pub fn holes_within(&self) -> u64 {
         self.size.saturating_sub(self.stored)
     }
 
-    /// Bytes before the last one on the wire that are not here.
-    #[must_use]
-    pub fn holes(&self) -> u64 {
+    fn holes(&self) -> u64 {
         self.reach.saturating_sub(self.stored)
     }
 
@@ -73,22 +83,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_here_is_told_from_what_is() {
+    fn what_was_cut_is_told_from_what_was_lost() {
         let mut extent = Extent::default();
         extent.store(4);
         extent.end_at(&(0..4), 10);
-        assert_eq!((extent.size(), extent.reach(), extent.holes(), extent.holes_within()), (4, 10, 6, 0));
+        assert_eq!((extent.size(), extent.reach(), extent.cut(6), extent.missing(6)), (4, 10, 6, 0));
         extent.store(5);
         extent.end_at(&(20..25), 25);
-        assert_eq!((extent.size(), extent.holes(), extent.holes_within()), (25, 16, 16));
+        assert_eq!((extent.size(), extent.cut(6), extent.missing(6)), (25, 6, 10));
         extent.shift(2);
-        assert_eq!((extent.size(), extent.holes(), extent.holes_within()), (27, 18, 18));
+        assert_eq!((extent.size(), extent.cut(6), extent.missing(6)), (27, 6, 12));
+        assert_eq!(extent.holes_within(), 18);
     }
 
     #[test]
     fn a_segment_without_captured_bytes_makes_no_file_longer() {
         let mut extent = Extent::default();
         extent.end_at(&(10..10), 15);
-        assert_eq!((extent.size(), extent.reach(), extent.holes()), (0, 15, 15));
+        assert_eq!((extent.size(), extent.reach(), extent.cut(5), extent.missing(5)), (0, 15, 5, 10));
+    }
+
+    #[test]
+    fn what_was_cut_and_came_again_is_no_hole() {
+        let mut extent = Extent::default();
+        extent.end_at(&(0..0), 10);
+        extent.store(10);
+        extent.end_at(&(0..10), 10);
+        assert_eq!((extent.cut(10), extent.missing(10)), (0, 0));
     }
 }

@@ -360,9 +360,10 @@ impl Flow {
     /// Whether the FIN came and nothing before it is waited for.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.fin
-            .map(Offset::get)
-            .is_some_and(|fin| self.extent.reach() >= fin && (self.bytes.reaches(fin) || self.lost() == 0))
+        let cut = self.irregular().cut_off.bytes();
+        self.fin.map(Offset::get).is_some_and(|fin| {
+            self.extent.reach() >= fin && (self.bytes.reaches(fin) || self.extent.missing(cut) == 0)
+        })
     }
 
     /// Counts a segment that broke the rules.

@@ -85,6 +85,16 @@ impl Flow {
         self.rare.as_ref().map_or((0, 0), |rare| (rare.conflicts, rare.conflicting))
     }
 
+    /// What was printed of it, if anything was.
+    pub fn shown(&self) -> Option<&Shown> {
+        self.rare.as_ref()?.shown.as_ref()
+    }
+
+    /// What the header of its file of packets says, if it has one.
+    pub fn savefile(&self) -> Option<&Format> {
+        self.rare.as_ref()?.savefile.as_ref()
+    }
+
     /// Its index, if it has one.
     pub fn index(&self) -> Option<&Index> {
         self.rare.as_ref()?.index.as_ref()

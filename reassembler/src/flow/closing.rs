@@ -4,6 +4,7 @@ use proto::flow::{EmptyFlow, FlowClose, FlowEnding, FlowOpen, Missing, MissingRu
 use proto::limits::MAX_RUNS;
 
 use super::Flow;
+use super::irregular::Irregular;
 
 impl Flow {
     /// What there is to say of a flow that never had payload, once it is closed.
@@ -23,16 +24,6 @@ impl Flow {
     fn captured_if_less(&self) -> Option<u64> {
         let uncaptured = self.irregular().uncaptured;
         (uncaptured != 0).then(|| self.length.saturating_add_signed(uncaptured.saturating_neg()))
-    }
-
-    /// Bytes that the snap length cut off and that did not come in another segment.
-    fn cut(&self) -> u64 {
-        self.irregular().cut_off.bytes().min(self.extent.holes())
-    }
-
-    /// Bytes before the last one on the wire that are neither here nor were cut off.
-    pub(super) fn lost(&self) -> u64 {
-        self.extent.holes().saturating_sub(self.cut())
     }
 
     /// What there is to say of it where it goes on in another directory, from where on everything is counted anew;
@@ -74,7 +65,7 @@ impl Flow {
     /// What is missing before `end` and was not cut off, what was, and where both are. Of a part of a stream only
     /// what is listed, or could be, is known.
     fn missing(&self, end: u64) -> (u64, u64, Missing) {
-        let begins = self.irregular().begins;
+        let Irregular { begins, ref cut_off, .. } = *self.irregular();
         let holes = self
             .bytes
             .holes(end)
@@ -83,12 +74,13 @@ impl Flow {
         let runs = holes.map(|hole| MissingRun {
             offset: hole.start,
             length: hole.end.saturating_sub(hole.start),
-            cut: self.irregular().cut_off.within(&hole),
+            cut: cut_off.within(&hole),
         });
         if begins == 0 && end == self.extent.reach() {
             let first = runs.take(MAX_RUNS).collect();
             let missing = Missing { count: self.bytes.count_holes(end), first };
-            return (self.lost(), self.cut(), missing);
+            let cut = cut_off.bytes();
+            return (self.extent.missing(cut), self.extent.cut(cut), missing);
         }
         let (mut all, mut cut, mut missing) = (0_u64, 0_u64, Missing::default());
         for run in runs {

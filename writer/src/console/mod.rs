@@ -158,12 +158,7 @@ fn piece(out: &mut Vec<u8>, plan: &ConsolePlan, tables: &Tables, flow: &Flow, by
     if plan.color {
         out.extend_from_slice(if flow.open.client { FROM_CLIENT } else { FROM_SERVER });
     }
-    if let Some(shown) = flow
-        .rare
-        .as_ref()
-        .and_then(|rare| rare.shown.as_ref())
-        .filter(|_| plan.names && plan.format != ConsoleFormat::Json)
-    {
+    if let Some(shown) = flow.shown().filter(|_| plan.names && plan.format != ConsoleFormat::Json) {
         out.extend_from_slice(shown.label.as_bytes());
         out.extend_from_slice(b": ");
         if plan.format == ConsoleFormat::Hex {

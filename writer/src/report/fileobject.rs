@@ -23,11 +23,10 @@ pub fn fileobject(xml: &mut Xml, prefix: &str, ended: &Ended, result: Option<(&P
     if let Some(name) = &flow.name {
         xml.element("filename", format_args!("{prefix}{name}"));
     }
-    let of_packets = flow.rare.as_ref().is_some_and(|rare| rare.savefile.is_some());
-    let size = match close {
-        _ if of_packets => flow.file_length,
-        Some(close) => close.size.saturating_sub(flow.begins()),
-        None => flow.stream_length.saturating_sub(flow.begins()),
+    let size = match (flow.savefile(), close) {
+        (Some(_), _) => flow.file_length,
+        (None, Some(close)) => close.size.saturating_sub(flow.begins()),
+        (None, None) => flow.stream_length.saturating_sub(flow.begins()),
     };
     xml.element("filesize", size);
     let strict = xml.dialect() == Dialect::Schema;

@@ -58,8 +58,7 @@ impl Store {
             return self.withhold(flow, 1);
         }
         let id = FileId { flow: flow.open.flow, kind: Kind::Flow };
-        let has_file = flow.rare.as_ref().is_some_and(|rare| rare.savefile.is_some());
-        if !has_file && flow.fault.is_none() {
+        if flow.savefile().is_none() && flow.fault.is_none() {
             let format = Format::of(medium);
             match self.create(flow) {
                 Ok(()) => pending.growth(id).bytes.extend_from_slice(&format.header()),
