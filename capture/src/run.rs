@@ -1,6 +1,7 @@
 //! The run as a whole: acquire, compile the filter, enter confinement, wait for the others, relay.
 
 use policy::channel::Sender;
+use policy::ring::Filling;
 use policy::role::{Control, Done};
 use policy::{Role, manifest, sandbox};
 use proto::control::{Level, Savefile};
@@ -16,7 +17,7 @@ use crate::relay::Relay;
 
 /// Captures as the plan says.
 pub fn run(control: &Control) -> Result<Done, Error> {
-    let sender = Sender::adopt(manifest::DATA_OUT)?;
+    let sender = Sender::adopt(manifest::DATA_OUT)?.with_ring(Filling::adopt()?);
     let (plan, savefiles) = control.plan()?;
     let Plan::Capture(plan) = plan else { return Err(Error::WrongPlan) };
     match &plan.source {

@@ -5,10 +5,11 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recvmsg, sendmsg};
-use proto::batch::{Incoming, Outgoing};
+use proto::batch::{self, Incoming, Outgoing};
 use proto::limits::MAX_DATAGRAM;
 use proto::{Breach, Message};
 
+use crate::ring::{Emptying, Filling};
 use crate::{sandbox, sys};
 
 /// Why a channel failed.
@@ -23,6 +24,9 @@ pub enum Error {
     /// The kernel refused.
     #[error("socket: {0}")]
     Socket(Errno),
+    /// Memory that is shared could not be mapped.
+    #[error("shared memory: {0}")]
+    Memory(Errno),
     /// The peer broke the protocol.
     #[error("protocol breach: {0}")]
     Breach(#[from] Breach),
@@ -36,21 +40,35 @@ pub enum Error {
 pub struct Sender<M> {
     socket: OwnedFd,
     batch: Outgoing<M>,
+    /// Where payload goes, if not with what is said of it.
+    ring: Option<Filling>,
 }
 
 impl<M: Message> Sender<M> {
     /// Takes the socket that the manifest has at `fd`.
     pub fn adopt(fd: RawFd) -> Result<Self, Error> {
         let socket = sys::adopt(fd).map_err(|e| Error::Missing(fd, e))?;
-        Ok(Self { socket, batch: Outgoing::default() })
+        Ok(Self { socket, batch: Outgoing::default(), ring: None })
+    }
+
+    /// Puts payload into memory that is shared with the receiver, where there is some.
+    pub fn with_ring(self, ring: Option<Filling>) -> Self {
+        Self { ring, ..self }
     }
 
     /// Puts a message into the batch, sending the batch first if it is full.
+    #[inline]
     pub fn send(&mut self, message: &M, payload: &[u8]) -> Result<(), Error> {
         if message.is_large() || self.batch.is_full_for(payload.len()) {
             self.flush()?;
         }
-        Ok(self.batch.push(message, payload)?)
+        match &mut self.ring {
+            Some(ring) if !payload.is_empty() => {
+                self.batch.push_beside(message, payload.len())?;
+                ring.push(payload, self.socket.as_fd())
+            }
+            Some(_) | None => Ok(self.batch.push(message, payload)?),
+        }
     }
 
     /// Whether there is nothing that was not sent.
@@ -75,6 +93,9 @@ impl<M: Message> Sender<M> {
             }
         }
         self.batch.advance();
+        if let Some(ring) = &mut self.ring {
+            ring.advance();
+        }
         Ok(())
     }
 }
@@ -85,6 +106,8 @@ pub struct Receiver<M> {
     socket: OwnedFd,
     buffer: Box<[u8]>,
     sequence: u64,
+    /// Where payload comes from, if not with what is said of it.
+    ring: Option<Emptying>,
     messages: std::marker::PhantomData<fn() -> M>,
 }
 
@@ -93,7 +116,12 @@ impl<M: Message> Receiver<M> {
     pub fn adopt(fd: RawFd) -> Result<Self, Error> {
         let socket = sys::adopt(fd).map_err(|e| Error::Missing(fd, e))?;
         let buffer = vec![0; MAX_DATAGRAM].into_boxed_slice();
-        Ok(Self { socket, buffer, sequence: 0, messages: std::marker::PhantomData })
+        Ok(Self { socket, buffer, sequence: 0, ring: None, messages: std::marker::PhantomData })
+    }
+
+    /// Takes payload out of memory that is shared with the sender, where there is some.
+    pub fn with_ring(self, ring: Option<Emptying>) -> Self {
+        Self { ring, ..self }
     }
 
     /// Whether a batch has come already, or the peer's end, without waiting for either.
@@ -110,9 +138,18 @@ impl<M: Message> Receiver<M> {
 
     /// The next batch; none when the peer has closed its end.
     pub fn receive(&mut self) -> Result<Option<Incoming<'_, M>>, Error> {
-        let length = receive(&self.socket, &mut self.buffer)?;
+        let mut length = receive(&self.socket, &mut self.buffer)?;
         if length == 0 {
             return Ok(None);
+        }
+        let beside = batch::beside(self.buffer.get(..length).unwrap_or_default())?;
+        if beside > 0 {
+            let refusal = Breach::Forbidden("payload in memory that is not shared");
+            let ring = self.ring.as_mut().ok_or(refusal)?;
+            let end = length.saturating_add(beside);
+            let room = self.buffer.get_mut(length..end);
+            ring.take(room.ok_or(Breach::TooLong { what: "datagram", length: end, limit: MAX_DATAGRAM })?)?;
+            length = end;
         }
         let datagram = self.buffer.get(..length).ok_or(Breach::Short(length))?;
         let batch = Incoming::open(datagram, self.sequence)?;

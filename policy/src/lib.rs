@@ -8,6 +8,7 @@ pub mod beneath;
 pub mod channel;
 pub mod descendants;
 pub mod manifest;
+pub mod ring;
 pub mod role;
 pub mod sandbox;
 

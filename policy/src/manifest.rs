@@ -88,3 +88,7 @@ pub const COMMAND_OUTPUT: RawFd = 14;
 pub const COMMAND_ERRORS: RawFd = 15;
 /// Where `--events` goes (writer).
 pub const EVENTS: RawFd = 16;
+/// Memory that capture fills with payload for the reassembler to take (both).
+pub const MEMORY: RawFd = 17;
+/// How many of its slots were emptied (both).
+pub const EMPTIED: RawFd = 18;

@@ -1,12 +1,15 @@
 //! The system calls that need `unsafe`, each with what it requires and why that holds.
 #![allow(unsafe_code, reason = "system calls that no crate wraps; each states why it is sound")]
 
-use std::ffi::CString;
+use std::ffi::{CString, c_void};
 use std::fs::File;
 use std::io;
+use std::num::NonZeroUsize;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr::NonNull;
 
 use nix::errno::Errno;
+use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 
 /// Takes ownership of a descriptor that this process was started with.
 ///
@@ -128,6 +131,58 @@ pub fn deny_write_execute() -> io::Result<String> {
     // SAFETY: this prctl takes numbers only.
     check(unsafe { libc::prctl(PR_SET_MDWE, libc::PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0) })?;
     Ok(String::new())
+}
+
+/// Memory that this process shares with another one, which may change it at any time: bytes go in and come out by
+/// copying, and no reference into it is ever made.
+#[derive(Debug)]
+pub struct Shared {
+    start: NonNull<c_void>,
+    length: usize,
+    writable: bool,
+}
+
+impl Shared {
+    /// Maps the first `length` bytes of a file whose size is sealed. mmap(2).
+    pub fn map(file: &OwnedFd, length: usize, writable: bool) -> Result<Self, Errno> {
+        let pages = NonZeroUsize::new(length).ok_or(Errno::EINVAL)?;
+        let access =
+            if writable { ProtFlags::PROT_READ | ProtFlags::PROT_WRITE } else { ProtFlags::PROT_READ };
+        // SAFETY: the kernel chooses the place, so that no mapping there is is replaced.
+        let start = unsafe { mmap(None, pages, access, MapFlags::MAP_SHARED, file, 0) }?;
+        Ok(Self { start, length, writable })
+    }
+
+    /// Copies `bytes` to `at`; none if they have no room there, or may not be written.
+    pub fn write(&self, at: usize, bytes: &[u8]) -> Option<()> {
+        let place = self.place(at, bytes.len()).filter(|_| self.writable)?;
+        // SAFETY: the place is so many bytes within the mapping (just checked), which may be written to and lasts as long
+        // as `self`; `bytes` is no part of it, since no reference into it is made.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), place, bytes.len()) };
+        Some(())
+    }
+
+    /// Copies what is at `at` into `room`; none if there is not so much.
+    pub fn read(&self, at: usize, room: &mut [u8]) -> Option<()> {
+        let place = self.place(at, room.len())?;
+        // SAFETY: as above, the other way. The other process may write there meanwhile; the bytes are then some of each,
+        // and any bytes are valid ones.
+        unsafe { std::ptr::copy_nonoverlapping(place, room.as_mut_ptr(), room.len()) };
+        Some(())
+    }
+
+    fn place(&self, at: usize, length: usize) -> Option<*mut u8> {
+        at.checked_add(length).filter(|end| *end <= self.length)?;
+        // SAFETY: `at` is within the mapping, or just behind it.
+        Some(unsafe { self.start.as_ptr().cast::<u8>().add(at) })
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is this one's own, of this length, and nothing refers to it any more.
+        let _ = unsafe { munmap(self.start, self.length) };
+    }
 }
 
 fn check(result: libc::c_int) -> io::Result<libc::c_int> {

@@ -2,12 +2,14 @@
 //!
 //! ```text
 //! length of headers  u32, little endian
+//! payload beside     u32, little endian, bytes
 //! sequence number    u64, little endian, from 0, one more for each datagram
 //! headers            messages in postcard's coding, one after the other
 //! payload            the bytes that the messages speak of, in the same order
 //! ```
 //!
-//! Payload is never coded: it is copied once into the batch and read where it lies.
+//! Payload is never coded: it is copied once into the batch and read where it lies. Where two processes share memory it
+//! is not in the datagram but beside it, in that memory, and whoever receives both puts it where it belongs.
 
 use std::marker::PhantomData;
 
@@ -25,6 +27,8 @@ pub struct Outgoing<M> {
     /// How much of it is taken.
     taken: usize,
     payload: Vec<u8>,
+    /// Bytes of payload that are not here, but beside the datagram.
+    beside: usize,
     sequence: u64,
     messages: PhantomData<fn(M)>,
 }
@@ -34,7 +38,8 @@ impl<M: Message> Default for Outgoing<M> {
         Self {
             head: vec![0; FRAMING.saturating_add(MAX_HEADERS)],
             taken: FRAMING,
-            payload: Vec::with_capacity(BATCH_PAYLOAD),
+            payload: Vec::new(),
+            beside: 0,
             sequence: 0,
             messages: PhantomData,
         }
@@ -47,7 +52,11 @@ impl<M: Message> Outgoing<M> {
     pub fn is_full_for(&self, payload: usize) -> bool {
         let headers = self.taken.saturating_add(HEADER_ROOM);
         !self.is_empty()
-            && (headers > MAX_HEADERS || self.payload.len().saturating_add(payload) > BATCH_PAYLOAD)
+            && (headers > MAX_HEADERS || self.payload_len().saturating_add(payload) > BATCH_PAYLOAD)
+    }
+
+    fn payload_len(&self) -> usize {
+        self.payload.len().saturating_add(self.beside)
     }
 
     /// Whether nothing was put in since the last [`Self::advance`].
@@ -58,24 +67,36 @@ impl<M: Message> Outgoing<M> {
 
     /// Puts a message in, with its payload.
     pub fn push(&mut self, message: &M, payload: &[u8]) -> Result<(), Breach> {
+        self.push_header(message, payload.len())?;
+        self.payload.extend_from_slice(payload);
+        limit("payload", self.payload_len(), MAX_PAYLOAD)
+    }
+
+    /// Puts a message in whose payload goes beside the datagram.
+    pub fn push_beside(&mut self, message: &M, payload: usize) -> Result<(), Breach> {
+        self.push_header(message, payload)?;
+        self.beside = self.beside.saturating_add(payload);
+        limit("payload", self.payload_len(), MAX_PAYLOAD)
+    }
+
+    fn push_header(&mut self, message: &M, payload: usize) -> Result<(), Breach> {
         message.check()?;
-        if usize::try_from(message.payload_len()).ok() != Some(payload.len()) {
-            return Err(Breach::Payload { claimed: message.payload_len(), left: payload.len() });
+        if usize::try_from(message.payload_len()).ok() != Some(payload) {
+            return Err(Breach::Payload { claimed: message.payload_len(), left: payload });
         }
         let room = self.head.get_mut(self.taken..).unwrap_or_default();
         let header = postcard::to_slice(message, room)?.len();
         self.taken = self.taken.saturating_add(header);
-        self.payload.extend_from_slice(payload);
-        limit("payload", self.payload.len(), MAX_PAYLOAD)
+        Ok(())
     }
 
     /// The datagram, in two parts to be sent as one.
     pub fn parts(&mut self) -> Result<[&[u8]; 2], Breach> {
         let headers = self.taken.saturating_sub(FRAMING);
         let length = u32::try_from(headers).map_err(|_| Breach::Short(headers))?;
-        for (place, byte) in
-            self.head.iter_mut().zip(length.to_le_bytes().into_iter().chain(self.sequence.to_le_bytes()))
-        {
+        let beside = u32::try_from(self.beside).map_err(|_| Breach::Short(headers))?;
+        let lengths = length.to_le_bytes().into_iter().chain(beside.to_le_bytes());
+        for (place, byte) in self.head.iter_mut().zip(lengths.chain(self.sequence.to_le_bytes())) {
             *place = byte;
         }
         Ok([self.head.get(..self.taken).unwrap_or_default(), &self.payload])
@@ -85,8 +106,18 @@ impl<M: Message> Outgoing<M> {
     pub fn advance(&mut self) {
         self.taken = FRAMING;
         self.payload.clear();
+        self.beside = 0;
         self.sequence = self.sequence.saturating_add(1);
     }
+}
+
+/// How many bytes of payload a datagram says are beside it. They are to be put behind it before it is opened.
+pub fn beside(datagram: &[u8]) -> Result<usize, Breach> {
+    let field = datagram.get(4..).and_then(<[u8]>::first_chunk);
+    let beside = u32::from_le_bytes(*field.ok_or(Breach::Short(datagram.len()))?);
+    let beside = usize::try_from(beside).unwrap_or(usize::MAX);
+    limit("payload", beside, MAX_PAYLOAD)?;
+    Ok(beside)
 }
 
 /// A batch that came, read message by message.
@@ -103,6 +134,7 @@ impl<'a, M: Message> Incoming<'a, M> {
         limit("datagram", datagram.len(), MAX_DATAGRAM)?;
         let short = || Breach::Short(datagram.len());
         let (length, rest) = datagram.split_first_chunk::<4>().ok_or_else(short)?;
+        let (_beside, rest) = rest.split_first_chunk::<4>().ok_or_else(short)?;
         let (number, rest) = rest.split_first_chunk::<8>().ok_or_else(short)?;
         let length = usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX);
         limit("headers", length, MAX_HEADERS)?;
@@ -231,6 +263,36 @@ mod tests {
         assert!(is_full(&[(frame(65_536), &[0; 65_536])]));
         let empty = (frame(0), &b""[..]);
         assert!(is_full(&vec![empty; MAX_HEADERS / 8]));
+    }
+
+    #[test]
+    fn payload_beside_is_counted_and_told() {
+        let mut batch = Outgoing::default();
+        batch.push_beside(&frame(3), 3).unwrap();
+        batch.push_beside(&frame(2), 2).unwrap();
+        assert!(batch.is_full_for(BATCH_PAYLOAD - 4));
+        let mut datagram = batch.parts().unwrap().concat();
+        assert_eq!(beside(&datagram), Ok(5));
+        assert!(Incoming::<FromCapture>::open(&datagram, 0).unwrap().next().is_err(), "it is not there");
+        datagram.extend(b"abcde");
+        let mut incoming = Incoming::<FromCapture>::open(&datagram, 0).unwrap();
+        assert_eq!(incoming.next().unwrap(), Some((frame(3), &b"abc"[..])));
+        assert_eq!(incoming.next().unwrap(), Some((frame(2), &b"de"[..])));
+        assert_eq!(incoming.next().unwrap(), None);
+        batch.advance();
+        batch.push(&frame(1), b"x").unwrap();
+        assert_eq!(beside(&batch.parts().unwrap().concat()), Ok(0));
+    }
+
+    #[test]
+    fn more_beside_than_may_be_is_refused() {
+        let mut batch = Outgoing::<FromCapture>::default();
+        batch.push_beside(&frame(3), 3).unwrap();
+        let mut datagram = batch.parts().unwrap().concat();
+        datagram[4..8].copy_from_slice(&u32::MAX.to_le_bytes());
+        assert!(matches!(beside(&datagram), Err(Breach::TooLong { .. })));
+        assert_eq!(beside(&datagram[..7]), Err(Breach::Short(7)));
+        assert!(batch.push_beside(&frame(3), 2).is_err(), "a sender cannot lie about it");
     }
 
     #[test]

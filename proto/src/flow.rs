@@ -543,6 +543,7 @@ impl Span {
 mod tests {
     use super::*;
     use crate::batch::Incoming;
+    use crate::limits::FRAMING;
 
     fn close(count: u64, listed: usize) -> Vec<u8> {
         let run = MissingRun { offset: 0, length: 1, cut: 0 };
@@ -562,7 +563,7 @@ mod tests {
         };
         let headers = postcard::to_allocvec(&FromReassembler::Close(Box::new(close))).unwrap();
         let length = u32::try_from(headers.len()).unwrap().to_le_bytes();
-        [&length[..], &[0; 8], &headers].concat()
+        [&length[..], &[0; FRAMING - 4], &headers].concat()
     }
 
     #[test]

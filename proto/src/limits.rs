@@ -15,8 +15,8 @@ pub const MAX_HEADERS: usize = 64 * 1024;
 /// The most that the payload of one batch may take: a whole frame of the largest size.
 pub const MAX_PAYLOAD: usize = MAX_FRAME;
 
-/// The framing before headers and payload: headers' length (u32) and sequence number (u64).
-pub const FRAMING: usize = 12;
+/// The framing before headers and payload: headers' length (u32), payload beside it (u32), sequence number (u64).
+pub const FRAMING: usize = 16;
 
 /// The largest datagram of a data channel.
 pub const MAX_DATAGRAM: usize = FRAMING + MAX_HEADERS + MAX_PAYLOAD;

@@ -35,6 +35,7 @@ pub mod traffic;
 pub use error::Error;
 
 use policy::channel::{Receiver, Sender};
+use policy::ring::Emptying;
 use policy::role::{Control, Done};
 use policy::{Role, manifest, sandbox};
 use proto::Breach;
@@ -47,7 +48,8 @@ use crate::protocol::Conversation;
 
 /// Runs the role from its plan to the end of its input.
 pub fn run(control: &Control) -> Result<Done, Error> {
-    let mut frames = Receiver::<FromCapture>::adopt(manifest::DATA_IN)?;
+    let frames = Receiver::<FromCapture>::adopt(manifest::DATA_IN)?;
+    let mut frames = frames.with_ring(Emptying::adopt()?);
     let flows = Sender::<FromReassembler>::adopt(manifest::DATA_OUT)?;
     let plan = plan(control)?;
     let mut conversation = Conversation::new(&plan, flows);

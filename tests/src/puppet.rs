@@ -32,6 +32,8 @@ pub enum Line {
     },
     /// On the control channel to `tcpflow`.
     Control(Vec<u8>),
+    /// That so many slots of the memory shared with capture were emptied.
+    Emptied(u64),
 }
 
 impl Default for Script {
@@ -75,6 +77,12 @@ impl Script {
         self.line(Line::Control(coded(message)))
     }
 
+    /// Hands so many slots back to capture.
+    #[must_use]
+    pub fn hand_back(self, slots: u64) -> Self {
+        self.line(Line::Emptied(slots))
+    }
+
     fn line(mut self, line: Line) -> Self {
         self.lines.push(line);
         self
@@ -84,8 +92,15 @@ impl Script {
 /// A datagram of the data channels, framed as `proto::batch` has it.
 #[must_use]
 pub fn datagram(sequence: u64, headers: &[u8], payload: &[u8]) -> Vec<u8> {
+    claiming(0, sequence, headers, payload)
+}
+
+/// The same, which says that so many bytes of payload are beside it.
+#[must_use]
+pub fn claiming(beside: u32, sequence: u64, headers: &[u8], payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(headers.len()).unwrap();
-    [&length.to_le_bytes()[..], &sequence.to_le_bytes(), headers, payload].concat()
+    let framing = [&length.to_le_bytes()[..], &beside.to_le_bytes(), &sequence.to_le_bytes()].concat();
+    [&framing, headers, payload].concat()
 }
 
 /// A message as it is coded.

@@ -12,7 +12,9 @@ use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use policy::SANITIZED;
-use policy::manifest::{CONSOLE, CONTROL, DATA_IN, DATA_OUT, EVENTS, OUTPUT, REPORT, RUNNER, UNPROCESSED};
+use policy::manifest::{
+    CONSOLE, CONTROL, DATA_IN, DATA_OUT, EMPTIED, EVENTS, OUTPUT, REPORT, RUNNER, UNPROCESSED,
+};
 use tcpflow_tests::capture::{ETHERNET, pcap};
 use tcpflow_tests::conversation::{Conversation, Side};
 use tcpflow_tests::lab::{INTERFACE, Lab};
@@ -95,7 +97,7 @@ fn descriptors() -> Vec<Heir> {
         row("a_descriptor_of_shadow", shell!("exec 251</etc/shadow")),
         row(
             "a_descriptor_where_each_of_the_manifest_is",
-            shell!("for n in {3..15}; do eval \"exec $n</etc/shadow\"; done"),
+            shell!("for n in {3..18}; do eval \"exec $n</etc/shadow\"; done"),
         ),
         row("a_descriptor_of_the_root_directory", shell!("exec 9</ 10</proc 11</etc")),
         row("a_socket_pair_s_place_taken_for_writing", shell!("exec 3>/dev/null 4>/dev/null 5>/dev/null")),
@@ -341,11 +343,17 @@ fn each_role_is_as_promised(running: &Running) -> Vec<Process> {
     roles
 }
 
-/// What the descriptors of a role lead to, those of the manifest by number.
+/// What the kernel calls a counter, eventfd(2).
+const EVENTFD: &str = "anon_inode:[eventfd]";
+
+/// What the descriptors of a role lead to, those of the manifest by number. What two of them share is mapped, and its
+/// descriptor closed.
 fn manifest_of(executable: &str) -> BTreeMap<i32, &'static str> {
     let own: &[(i32, &'static str)] = match executable {
-        "tcpflow-capture" => &[(CONTROL, "socket:"), (DATA_OUT, "socket:")],
-        "tcpflow-reassembler" => &[(CONTROL, "socket:"), (DATA_IN, "socket:"), (DATA_OUT, "socket:")],
+        "tcpflow-capture" => &[(CONTROL, "socket:"), (DATA_OUT, "socket:"), (EMPTIED, EVENTFD)],
+        "tcpflow-reassembler" => {
+            &[(CONTROL, "socket:"), (DATA_IN, "socket:"), (DATA_OUT, "socket:"), (EMPTIED, EVENTFD)]
+        }
         "tcpflow-writer" => &[(CONTROL, "socket:"), (DATA_IN, "socket:"), (OUTPUT, "/")],
         "tcpflow-runner" => &[(CONTROL, "socket:"), (DATA_IN, "socket:")],
         other => panic!("{other} is not a role"),

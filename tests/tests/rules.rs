@@ -66,13 +66,14 @@ mod rules {
     }
 
     /// Rules that none of these runs needs, and what does.
-    const ELSEWHERE: [(&str, &str, &str); 7] = [
+    const ELSEWHERE: [(&str, &str, &str); 8] = [
         (
             "capture-live",
             "brk",
             "how much of the heap is left when confinement begins is not for a run to choose",
         ),
         ("capture-live", "mmap", "where the heap has no more room to grow"),
+        ("capture-live", "mremap", "a long frame that goes by the socket, where no memory can be shared"),
         (
             "writer",
             "futex: the heap's lock",

@@ -41,7 +41,10 @@ fn main() -> ExitCode {
         a_plugin_is_refused_without_landlock,
     ]);
     all.extend(cases![&[Need::Sanitizer]; what_the_sanitizer_finds_in_a_role_is_told]);
-    all.extend(cases![&[Need::Root]; strict_goes_on_with_every_layer]);
+    all.extend(cases![&[Need::Root];
+        strict_goes_on_with_every_layer,
+        only_capture_can_write_to_what_it_shares,
+    ]);
     all.extend(refusals());
     suite::main(all)
 }
@@ -238,6 +241,29 @@ fn off_is_off() {
         assert!(!layers.contains(&("seccomp filter".to_owned(), true)), "{role}: {layers:?}");
     }
     assert_eq!(bench.flows("out").len(), 2);
+}
+
+/// Payload of frames lies in memory that two roles have, one to write and one to read, with no descriptor left of it.
+fn only_capture_can_write_to_what_it_shares() {
+    let bench = bench();
+    let mut running = bench.run(&["-r", "-", "-o", "out"]).start();
+    running.wait_until("the report", |_| bench.path().join("out/report.xml").exists());
+    running.wait_until("three roles", |running| running.roles().len() == ROLES.len());
+    for role in running.roles() {
+        let maps = std::fs::read_to_string(format!("/proc/{}/maps", role.pid)).unwrap();
+        let shared = maps.lines().filter(|line| line.contains("/memfd:payload"));
+        let access: Vec<&str> = shared.filter_map(|line| line.split_whitespace().nth(1)).collect();
+        let due: &[&str] = match role.executable.as_str() {
+            "tcpflow-capture" => &["rw-s"],
+            "tcpflow-reassembler" => &["r--s"],
+            _ => &[],
+        };
+        assert_eq!(access, due, "{}: {maps}", role.executable);
+        let open = std::fs::read_dir(format!("/proc/{}/fd", role.pid)).unwrap();
+        let open: Vec<_> = open.map(|fd| std::fs::read_link(fd.unwrap().path()).unwrap()).collect();
+        let of_memory = |to: &&std::path::PathBuf| to.to_string_lossy().contains("memfd:payload");
+        assert_eq!(open.iter().find(of_memory), None, "{}", role.executable);
+    }
 }
 
 /// Capabilities, filters and domains are a thread's own.

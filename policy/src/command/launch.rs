@@ -11,6 +11,7 @@ use nix::sys::socket::{
     AddressFamily, Shutdown, SockFlag, SockType, getsockopt, setsockopt, shutdown, socketpair,
 };
 use nix::sys::time::TimeVal;
+use policy::ring::Memory;
 use policy::{Role, descendants, manifest};
 use proto::control::{RoleState, Savefile, ToRole};
 use proto::limits::MAX_DATAGRAM;
@@ -38,6 +39,8 @@ const PLACES: [&str; 3] = [".", "../libexec/tcpflow", "../lib/tcpflow"];
 pub struct Roles {
     /// The processes.
     pub processes: Vec<Process>,
+    /// What capture and the reassembler share, until it is sealed.
+    memory: Option<Memory>,
     /// After the processes: what a runner that died has left.
     #[expect(dead_code, reason = "it is there to be dropped")]
     leftovers: Option<Leftovers>,
@@ -71,9 +74,16 @@ pub fn start(
     let plan = |role| plans::of(role, settings, identities, &places);
     let (capture_plan, reassembler_plan, writer_plan) =
         (plan(role)?, plan(Role::Reassembler)?, plan(writes)?);
+    let mut first = vec![(capture_out, manifest::DATA_OUT)];
+    let mut between = vec![(reassembler_in, manifest::DATA_IN), (reassembler_out, manifest::DATA_OUT)];
+    let memory = Memory::new().map_err(|e| Error::Told(format!("shared memory: {e}")))?;
+    let memory = memory.map(|(memory, sender, receiver)| {
+        first.extend(sender);
+        between.extend(receiver);
+        memory
+    });
     // Capture first: it takes longest to get ready, with libpcap to load and filters to compile.
-    let capture = begin(role, vec![(capture_out, manifest::DATA_OUT)], inputs, capture_plan)?;
-    let between = vec![(reassembler_in, manifest::DATA_IN), (reassembler_out, manifest::DATA_OUT)];
+    let capture = begin(role, first, inputs, capture_plan)?;
     let reassembler = begin(Role::Reassembler, between, &[], reassembler_plan)?;
     let mut last = vec![(writer_in, manifest::DATA_IN)];
     let mut beyond = None;
@@ -95,7 +105,7 @@ pub fn start(
         leftovers = Some(Leftovers);
         processes.push(begin(Role::Runner, runners, &[], plan)?);
     }
-    Ok(Roles { processes, leftovers })
+    Ok(Roles { processes, memory, leftovers })
 }
 
 /// Descriptors with their numbers in the process that they are for.
@@ -132,8 +142,11 @@ impl Roles {
         self.processes.iter().map(|process| (process.role.executable(), process.pid())).collect()
     }
 
-    /// Gives the word to start, from the last role to the first.
-    pub fn begin(&self, states: &[RoleState]) -> Result<(), Error> {
+    /// Gives the word to start, from the last role to the first, once nobody can get to write to what two share.
+    pub fn begin(&mut self, states: &[RoleState]) -> Result<(), Error> {
+        if let Some(memory) = self.memory.take() {
+            memory.seal().map_err(|e| Error::Told(format!("shared memory: cannot be sealed: {e}")))?;
+        }
         for process in self.processes.iter().rev() {
             process.tell(&ToRole::Start(states.to_vec()))?;
         }

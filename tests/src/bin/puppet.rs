@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::socket::{ControlMessage, MsgFlags, recvmsg, send, sendmsg};
-use policy::manifest::{CONTROL, DATA_IN, DATA_OUT};
+use policy::manifest::{CONTROL, DATA_IN, DATA_OUT, EMPTIED};
 use policy::role::{self, Control, Done};
 use policy::{Role, sandbox};
 use proto::limits::MAX_DATAGRAM;
@@ -82,6 +82,9 @@ fn say(lines: &[Line]) {
         let said = match line {
             Line::Control(bytes) => send(CONTROL, bytes, MsgFlags::MSG_NOSIGNAL),
             Line::Data { bytes, descriptors } => say_data(bytes, &vec![0; *descriptors]),
+            Line::Emptied(slots) => policy::adopt(EMPTIED)
+                .map_err(|_| Errno::EBADF)
+                .and_then(|emptied| nix::unistd::write(emptied, &slots.to_ne_bytes())),
         };
         match said {
             Ok(_) => {}

@@ -7,7 +7,7 @@ use proto::limits::{MAX_DATAGRAM, MAX_HEADERS, MAX_PAYLOAD};
 use proto::text::Text;
 use proto::time::Timestamp;
 use proto::traffic::{Network, Prefix, Share};
-use tcpflow_tests::puppet::{Script, coded, datagram, with_text};
+use tcpflow_tests::puppet::{Script, claiming, coded, datagram, with_text};
 
 use super::reassembler::{Act, alone, body, close, closing, data, empty, end, open, totals};
 
@@ -193,6 +193,9 @@ fn framing() -> Vec<Act> {
         }),
         Act::new("payload_over_the_limit", "payload of 262145 bytes", |s| {
             s.headers(&more(), &vec![0; MAX_PAYLOAD + 1])
+        }),
+        Act::new("payload_beside", "payload in memory that is not shared", |s| {
+            s.raw(claiming(4, 1, &more(), b""))
         }),
         Act::new("a_datagram_longer_than_any", "datagram longer than any may be", |s| {
             s.raw(vec![0; MAX_DATAGRAM + 1])

@@ -1,11 +1,11 @@
 //! A hostile capture process drives the reassembler.
 
 use proto::frame::{CaptureEnd, Dropped, Ending, Frame, FromCapture, Rotate};
-use proto::limits::{MAX_DATAGRAM, MAX_INTERFACES};
+use proto::limits::{MAX_DATAGRAM, MAX_INTERFACES, MAX_PAYLOAD};
 use proto::text::Text;
 use proto::time::Timestamp;
 use tcpflow_tests::conversation::Conversation;
-use tcpflow_tests::puppet::{Script, coded, datagram, with_text};
+use tcpflow_tests::puppet::{Script, claiming, coded, datagram, with_text};
 use tcpflow_tests::report::assert_conserved;
 use tcpflow_tests::suite::Case;
 
@@ -163,6 +163,23 @@ fn framing() -> Vec<Act> {
         act("payload_that_nothing_speaks_of", "4 trailing bytes", |s| s.headers(&empty(), b"more")),
         act("payload_that_did_not_come", "claims 4 bytes of payload, 3 are left", |s| {
             s.headers(&coded(&frame(0, Timestamp::default(), b"more")), b"mor")
+        }),
+        act("payload_beside_that_nothing_speaks_of", "5 trailing bytes", |s| {
+            s.raw(claiming(5, 7, &empty(), b""))
+        }),
+        act("less_payload_beside_than_is_spoken_of", "claims 4 bytes of payload, 3 are left", |s| {
+            s.raw(claiming(3, 7, &coded(&frame(0, Timestamp::default(), b"more")), b""))
+        }),
+        act("more_payload_beside_than_a_slot_has", "payload of 262145 bytes", |s| {
+            let payload = u32::try_from(MAX_PAYLOAD).unwrap() + 1;
+            s.raw(claiming(payload, 7, &empty(), b""))
+        }),
+        act("as_much_payload_beside_as_can_be_said", "payload of 4294967295 bytes", |s| {
+            s.raw(claiming(u32::MAX, 7, &empty(), b""))
+        }),
+        act("a_whole_slot_beside_a_whole_datagram", "datagram of ", |s| {
+            let slot = u32::try_from(MAX_PAYLOAD).unwrap();
+            s.raw(claiming(slot, 7, &empty(), &vec![0; MAX_PAYLOAD]))
         }),
         act("a_message_cut_short", "undecodable", |s| {
             let whole = empty();
