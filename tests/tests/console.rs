@@ -38,7 +38,7 @@ fn main() -> ExitCode {
     all.extend(cases![&[Need::Root, Need::Ours("it writes a report")]; anyone_may_print_anywhere]);
     all.extend(cases![&[Need::Ours("it prints names as they are")]; a_name_gives_a_terminal_no_orders]);
     all.extend(cases![&[Need::Ours("it ends by SIGPIPE, and heeds no other error")];
-        a_reader_that_leaves_ends_the_run, a_full_disk_ends_the_run,
+        a_reader_that_leaves_ends_the_run, a_full_disk_ends_the_run, where_nothing_can_be_printed_nothing_is_done,
         a_pipe_that_does_not_block_is_waited_for,
         a_reader_that_sleeps_keeps_nobody]);
     all.extend(cases![&[Need::Ours("it reads a pipe in blocks")]; what_comes_is_printed_at_once]);
@@ -349,6 +349,25 @@ fn a_full_disk_ends_the_run() {
     assert_eq!(outcome.status.code(), Some(1));
     let told = "tcpflow: tcpflow-writer: standard output: No space left on device\n";
     assert_eq!(String::from_utf8(outcome.stderr).unwrap(), told);
+}
+
+/// A shell's `>&-`. No /dev/null that the runtime puts in its place may take what was to be read.
+fn where_nothing_can_be_printed_nothing_is_done() {
+    let bench = Bench::new().file("in.pcap", &long());
+    for asked in ["-r in.pcap -c -X rep.xml", "-r in.pcap --events=- -o .", "--list-interfaces", "-V"] {
+        let outcome = Command::new("sh")
+            .args(["-c", &format!("exec \"$0\" {asked} >&-")])
+            .arg(Subject::Ours.executable())
+            .current_dir(bench.path())
+            .output()
+            .unwrap();
+        assert_eq!(outcome.status.code(), Some(1), "{asked}");
+        let told = String::from_utf8(outcome.stderr).unwrap();
+        assert!(told.ends_with("tcpflow: standard output is closed\n"), "{asked}: {told}");
+    }
+    let left: Vec<_> =
+        std::fs::read_dir(bench.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["in.pcap"]);
 }
 
 /// As when a shell's terminal was left non-blocking by another program.

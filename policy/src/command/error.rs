@@ -33,6 +33,9 @@ pub enum Error {
     /// Standard output failed.
     #[error("standard output: {0}")]
     Output(std::io::Error),
+    /// There is none.
+    #[error("standard output is closed")]
+    NoOutput,
     /// Signals could not be caught.
     #[error("signals: {0}")]
     Signals(std::io::Error),
@@ -83,6 +86,7 @@ impl Error {
             | Self::User(_)
             | Self::Descriptors(_)
             | Self::Output(_)
+            | Self::NoOutput
             | Self::Signals(_)
             | Self::Start { .. }
             | Self::Unconfined { .. }

@@ -44,10 +44,10 @@ pub fn run() -> ExitCode {
     let (name, outcome) = match cli::parse(std::env::args_os(), config::read) {
         Ok(Request::Run(settings)) => (settings.name.clone(), follow(&settings)),
         Ok(Request::ListInterfaces) => {
-            let listed = interfaces::list().and_then(|text| tell::out(&text).map_err(Error::Output));
+            let listed = interfaces::list().and_then(|text| tell::out(&text));
             (NAME.into(), listed)
         }
-        Ok(Request::Show(text)) => (NAME.into(), tell::out(&text).map_err(Error::Output)),
+        Ok(Request::Show(text)) => (NAME.into(), tell::out(&text)),
         Err(error) => (NAME.into(), Err(error)),
     };
     match outcome {
@@ -104,7 +104,7 @@ fn begin(
     let states = attest::all(roles, settings, identities)?;
     identity::relinquish(identities)?;
     if settings.sandbox_report {
-        tell::out(&attest::json(&states)).map_err(Error::Output)?;
+        tell::out(&attest::json(&states))?;
     }
     let named = roles.named();
     let metrics = metrics.map(|place| Metrics::begin(place, settings, &named)).transpose()?;

@@ -61,6 +61,7 @@ impl Places {
 
 /// Opens the output directory, made if missing, and the report.
 pub fn prepare(settings: &Settings, identities: &Identities) -> Result<Places, Error> {
+    let console = settings.console.is_some().then(tell::output).transpose()?;
     let base = Base::of(settings)?;
     let (directory, made) = if fills_directory(settings) {
         base.output_directory(&settings.output)?
@@ -87,10 +88,6 @@ pub fn prepare(settings: &Settings, identities: &Identities) -> Result<Places, E
         .map(|path| base.file(path, identities.writer, OFlag::empty()))
         .transpose()?;
     let events = settings.events.as_ref().map(|events| told_of(events, &base, identities)).transpose()?;
-    let console = match settings.console {
-        Some(_) => Some(std::io::stdout().as_fd().try_clone_to_owned().map_err(Error::Output)?),
-        None => None,
-    };
     if let Some(events) = &events {
         refuse_shared(events, report.as_ref(), unprocessed.as_ref(), console.as_ref())?;
     }
@@ -267,10 +264,7 @@ impl Base {
 /// Opens where events go. A file of their own is only appended to, so that it can be cut back to its last whole line.
 fn told_of(events: &Events, base: &Base, identities: &Identities) -> Result<Told, Error> {
     match events {
-        Events::Output => {
-            let file = std::io::stdout().as_fd().try_clone_to_owned().map_err(Error::Output)?;
-            Ok(Told { file: file.into(), own: false })
-        }
+        Events::Output => Ok(Told { file: tell::output()?.into(), own: false }),
         Events::File(path) => {
             let file = base.file(path, identities.writer, OFlag::O_APPEND)?;
             let own = file.metadata().is_ok_and(|status| status.is_file());

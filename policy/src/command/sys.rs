@@ -8,11 +8,33 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::errno::Errno;
 use nix::net::if_::InterfaceFlags;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 use policy::manifest::IGNORED_SIGNALS;
+
+static OUTPUT_IS_CLOSED: AtomicBool = AtomicBool::new(false);
+
+/// What the C library calls before main, and so before Rust's runtime puts /dev/null where a standard descriptor is
+/// closed: what is printed would be lost there without a word.
+// SAFETY: the section is an array of pointers to functions of the C calling convention, of which this is one; those that
+// it is given arguments for may take none.
+#[used]
+#[unsafe(link_section = ".init_array")]
+static BEFORE_MAIN: extern "C" fn() = look_at_output;
+
+extern "C" fn look_at_output() {
+    // SAFETY: F_GETFD takes no pointer and fails with EBADF on a number that is not open.
+    let closed = unsafe { libc::fcntl(libc::STDOUT_FILENO, libc::F_GETFD) } < 0;
+    OUTPUT_IS_CLOSED.store(closed, Ordering::Relaxed);
+}
+
+/// Whether this program was started without a standard output.
+pub fn output_is_closed() -> bool {
+    OUTPUT_IS_CLOSED.load(Ordering::Relaxed)
+}
 
 /// Marks every descriptor but the standard ones to be closed on exec, whoever opened them.
 pub fn close_on_exec_from_3() -> io::Result<()> {

@@ -3,14 +3,17 @@
 //! Where standard error is the journal, each line has a level before it as the journal reads it,
 //! sd-daemon(3): `<4>` and the line.
 
-use std::io::{Write, stderr};
+use std::io::{Write, stderr, stdout};
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::LazyLock;
 
 use nix::sys::stat::fstat;
 use proto::control::{Level, Notice};
 use proto::text::Text;
 
+use super::error::Error;
 use super::settings::Settings;
+use super::sys;
 
 /// Levels of syslog(3).
 #[derive(Debug, Clone, Copy)]
@@ -58,10 +61,20 @@ fn print(priority: Priority, text: &str) {
 }
 
 /// An answer to standard output.
-pub fn out(text: &str) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()
+pub fn out(text: &str) -> Result<(), Error> {
+    there_is_an_output()?;
+    let mut out = stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Error::Output)
+}
+
+/// A descriptor of standard output, for whoever prints there.
+pub fn output() -> Result<OwnedFd, Error> {
+    there_is_an_output()?;
+    stdout().as_fd().try_clone_to_owned().map_err(Error::Output)
+}
+
+fn there_is_an_output() -> Result<(), Error> {
+    if sys::output_is_closed() { Err(Error::NoOutput) } else { Ok(()) }
 }
 
 /// A notice of a role, if the settings let it through.
