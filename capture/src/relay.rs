@@ -40,6 +40,8 @@ pub struct Relay<'c> {
     ask: Option<Instant>,
     /// What the others know of drops, if they are to.
     told: Option<Told>,
+    /// Where output is to go on in another directory: how many questions were asked behind that, and wait for it.
+    behind: Option<u32>,
     /// The first thing that failed.
     failure: Option<Text>,
 }
@@ -98,6 +100,7 @@ impl<'c> Relay<'c> {
             reading: Reading::default(),
             ask: None,
             told: None,
+            behind: None,
             failure: None,
         }
     }
@@ -196,6 +199,15 @@ impl<'c> Relay<'c> {
         self.control.counts(Counts::Capture { bytes, of, frames, filtered, dropped });
     }
 
+    /// A question must not come before what was asked before it: its answer tells that this is done.
+    fn asked(&mut self) -> Result<(), Error> {
+        match &mut self.behind {
+            Some(questions) => *questions = questions.saturating_add(1),
+            None => self.count()?,
+        }
+        Ok(())
+    }
+
     /// Says how far reading is, and passes the question on.
     fn count(&mut self) -> Result<(), Error> {
         self.say_how_far();
@@ -223,6 +235,9 @@ impl<'c> Relay<'c> {
     pub fn rotate(&mut self) -> Result<(), Error> {
         let (frames_filtered, kernel) = (self.frames_filtered, self.reading.kernel);
         self.sender.send(&FromCapture::Rotate(Rotate { now: now(), frames_filtered, kernel }), &[])?;
+        for _ in 0..self.behind.take().unwrap_or_default() {
+            self.count()?;
+        }
         Ok(self.sender.flush()?)
     }
 
@@ -242,8 +257,11 @@ impl<'c> Relay<'c> {
         if control.any().unwrap_or(true) {
             match self.control.request()? {
                 Some(Request::Stop) => return Ok(Woken::Stopped),
-                Some(Request::Count) => self.count()?,
-                Some(Request::Rotate) => return Ok(Woken::Rotating),
+                Some(Request::Count) => self.asked()?,
+                Some(Request::Rotate) => {
+                    self.behind.get_or_insert(0);
+                    return Ok(Woken::Rotating);
+                }
                 None => {}
             }
         }

@@ -13,7 +13,7 @@ use nix::time::{ClockId, clock_gettime};
 use tcpflow_tests::capture::{ETHERNET, pcap};
 use tcpflow_tests::cases;
 use tcpflow_tests::conversation::{Conversation, Side};
-use tcpflow_tests::lab::Lab;
+use tcpflow_tests::lab::{INTERFACE, Lab};
 use tcpflow_tests::run::{Bench, Running};
 use tcpflow_tests::subject::Subject;
 use tcpflow_tests::suite::{self, Need};
@@ -43,6 +43,7 @@ fn main() -> ExitCode {
     ];
     all.extend(cases![&[Need::Root]; a_run_that_gave_up_its_privileges_goes_on_saying_so]);
     all.extend(cases![&[Need::Namespaces];
+        a_live_reload_is_over_when_there_is_another_directory,
         an_interface_is_waited_for_and_its_going_is_no_failure,
         an_interface_that_does_not_come_is_given_up,
     ]);
@@ -355,6 +356,23 @@ fn the_configurations_that_come_with_it_are_right() {
         let out = format!("out{number}");
         let _ = bench.run(&[&configs[..], &["-r", "in.pcap", "-o", &out]].concat()).finish().expect(0);
     }
+}
+
+/// What the kernel still holds is read before another directory is begun, and that takes a while.
+fn a_live_reload_is_over_when_there_is_another_directory() {
+    let (lab, bench) = (Lab::new(), ours());
+    let mut manager = Manager::new(&bench);
+    let before = [&lab.at_server()[..], &["env", &manager.variable]].concat();
+    let mut running = bench.run(&["-i", INTERFACE, "--rotate", "1d", "-o", "out"]).after(&before).start();
+    manager.hears(&mut running, "READY=1");
+    let directories = || std::fs::read_dir(bench.path().join("out")).unwrap().count();
+    for number in 2..6 {
+        reload(&mut manager, &mut running);
+        manager.hears(&mut running, "READY=1");
+        assert_eq!(directories(), number);
+    }
+    running.signal(Signal::SIGTERM);
+    let _ = running.wait().expect(0);
 }
 
 fn an_interface_is_waited_for_and_its_going_is_no_failure() {
