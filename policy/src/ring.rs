@@ -9,13 +9,14 @@
 //! have their mappings, `tcpflow` seals it against any further one to write by ([`Memory::seal`]), before the first packet.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, SealFlag, fcntl, open};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::stat::Mode;
 use nix::unistd::{ftruncate, read, write};
 use proto::Breach;
@@ -32,6 +33,9 @@ const SLOTS: u16 = 16;
 /// So many slots are handed back at once, and so many have to be free for the sender not to ask.
 const AT_ONCE: u16 = SLOTS / 4;
 
+/// Where the user allows a process fewer descriptors than this there are none to spare for it, RLIMIT_NOFILE.
+const ENOUGH: u64 = 32;
+
 /// The memory, as `tcpflow` makes it.
 #[derive(Debug)]
 pub struct Memory(OwnedFd);
@@ -40,19 +44,27 @@ pub struct Memory(OwnedFd);
 pub type End = [(OwnedFd, i32); 2];
 
 impl Memory {
-    /// Makes it, with the ends of sender and receiver. None where the receiver cannot be given a descriptor that is not to
-    /// be written to, which takes /proc: then payload is sent with what is said of it.
-    pub fn new() -> io::Result<Option<(Self, End, End)>> {
+    /// Makes it, with the ends of sender and receiver; none where that is not to be had, and payload is sent with what is said
+    /// of it: the receiver is given a descriptor that cannot be written to, which takes /proc; the user's own limit on
+    /// the size of files (RLIMIT_FSIZE) is one on this memory too; and it takes descriptors.
+    #[must_use]
+    pub fn new() -> Option<(Self, End, End)> {
+        Self::make().ok()
+    }
+
+    fn make() -> io::Result<(Self, End, End)> {
+        if getrlimit(Resource::RLIMIT_NOFILE)?.0 < ENOUGH {
+            return Err(Errno::EMFILE.into());
+        }
         let memory = memfd_create("payload", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
         ftruncate(&memory, i64::try_from(size()).map_err(io::Error::other)?)?;
         fcntl(&memory, FcntlArg::F_ADD_SEALS(SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW))?;
-        let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&memory));
-        let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
-        let Ok(readable) = open(path.as_str(), flags, Mode::empty()) else { return Ok(None) };
+        let path = format!("/proc/self/fd/{}", memory.as_raw_fd());
+        let readable = open(path.as_str(), OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?;
         let counter = EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
         let counter = OwnedFd::from(counter);
         let sender = [(memory.try_clone()?, MEMORY), (counter.try_clone()?, EMPTIED)];
-        Ok(Some((Self(memory), sender, [(readable, MEMORY), (counter, EMPTIED)])))
+        Ok((Self(memory), sender, [(readable, MEMORY), (counter, EMPTIED)]))
     }
 
     /// Lets nobody write to it any more who does not have it mapped to write by, and no seal be added.
@@ -201,15 +213,13 @@ fn too_long(length: usize) -> Breach {
 
 #[cfg(test)]
 mod tests {
-    use std::os::fd::AsRawFd;
-
     use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 
     use super::*;
 
     /// Both ends, the memory, and a channel with its other end.
     fn ends() -> (Filling, Emptying, Memory, (OwnedFd, OwnedFd)) {
-        let (memory, sender, receiver) = Memory::new().unwrap().unwrap();
+        let (memory, sender, receiver) = Memory::new().unwrap();
         let map = |[(memory, _), (emptied, _)]: End, writable| {
             (Shared::map(&memory, size(), writable).unwrap(), emptied)
         };
@@ -290,7 +300,7 @@ mod tests {
 
     #[test]
     fn nobody_gets_to_write_once_it_is_sealed() {
-        let (memory, [(writable, _), _], [(readable, _), _]) = Memory::new().unwrap().unwrap();
+        let (memory, [(writable, _), _], [(readable, _), _]) = Memory::new().unwrap();
         let copy = writable.try_clone().unwrap();
         let mapped = Shared::map(&writable, size(), true).unwrap();
         assert!(Shared::map(&readable, size(), true).is_err(), "not by the receiver's descriptor");

@@ -76,8 +76,7 @@ pub fn start(
         (plan(role)?, plan(Role::Reassembler)?, plan(writes)?);
     let mut first = vec![(capture_out, manifest::DATA_OUT)];
     let mut between = vec![(reassembler_in, manifest::DATA_IN), (reassembler_out, manifest::DATA_OUT)];
-    let memory = Memory::new().map_err(|e| Error::Told(format!("shared memory: {e}")))?;
-    let memory = memory.map(|(memory, sender, receiver)| {
+    let memory = Memory::new().map(|(memory, sender, receiver)| {
         first.extend(sender);
         between.extend(receiver);
         memory
