@@ -1,7 +1,7 @@
 //! Compiles the system-call policies (`seccomp/*.json`) to BPF, so that no privileged process parses JSON.
 //!
 //! Each file is in seccompiler's own format but for three keys that are taken out here: `comment` and `extends` at
-//! the top, of which the latter names a list whose rules go before, and `arch` on a rule, which keeps the rule to one
+//! the top, of which the latter names lists whose rules go before, and `arch` on a rule, which keeps the rule to one
 //! architecture where calls differ.
 //!
 //! Where the compiler was told to put the address sanitizer in, and nowhere else, what its runtime calls
@@ -56,14 +56,9 @@ fn compile(path: &Path, arch: &str, additions: &[Value]) -> Result<BpfProgram, B
     map.remove("comment");
     // The others are for programs that are not built here.
     let kills = map.get("default_action").is_some_and(|action| action == "kill_process");
-    let extended = map.remove("extends");
+    map.remove("extends");
     let rules = map.get_mut("filter").and_then(Value::as_array_mut).ok_or("no filter")?;
-    if let Some(extended) = extended {
-        let name = extended.as_str().ok_or("extends what is no name")?;
-        let base: Value =
-            serde_json::from_slice(&fs::read(path.with_file_name(name).with_extension("json"))?)?;
-        rules.splice(0..0, base.get("filter").and_then(Value::as_array).ok_or("extends no list")?.clone());
-    }
+    *rules = all_rules(path)?;
     if kills {
         rules.extend_from_slice(additions);
     }
@@ -97,6 +92,24 @@ fn refuse_x32(program: &mut BpfProgram, errno: u32) -> Result<(), Box<dyn Error>
     ];
     program.splice(at..at, refusal);
     Ok(())
+}
+
+/// The rules of a list, after those of the lists that it extends, each once.
+fn all_rules(path: &Path) -> Result<Vec<Value>, Box<dyn Error>> {
+    let list: Value = serde_json::from_slice(&fs::read(path)?)?;
+    let mut rules = Vec::new();
+    for base in list.get("extends").and_then(Value::as_array).into_iter().flatten() {
+        let name = base.as_str().ok_or("extends what is no name")?;
+        rules.extend(all_rules(&path.with_file_name(name).with_extension("json"))?);
+    }
+    rules.extend_from_slice(list.get("filter").and_then(Value::as_array).ok_or("no filter")?);
+    let mut all = Vec::with_capacity(rules.len());
+    for rule in rules {
+        if !all.contains(&rule) {
+            all.push(rule);
+        }
+    }
+    Ok(all)
 }
 
 fn source(program: &BpfProgram) -> Result<String, std::fmt::Error> {

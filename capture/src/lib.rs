@@ -24,6 +24,7 @@ pub mod savefile;
 pub mod source;
 mod statistics;
 mod sys;
+mod together;
 pub mod window;
 
 pub use run::run;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use pcap::{Active, Capture, Device, Packet};
 use proto::frame::{Frame, KernelCounts};
-use proto::plan::Live;
+use proto::plan::{Group, Live};
 use proto::time::Timestamp;
 
 use crate::error::Error;
@@ -14,6 +14,7 @@ use crate::filter::words;
 use crate::link;
 use crate::relay::{End, Relay, Woken};
 use crate::sys;
+use crate::together::Together;
 
 /// How long what is in the ring may take to read once the user asked for an end.
 const DRAIN: Duration = Duration::from_secs(1);
@@ -35,6 +36,8 @@ pub struct Interface {
     /// The longest that the kernel keeps a frame before it is to be seen in the ring.
     held_back: Duration,
     counts: KernelCounts,
+    /// When the group is whole, if the socket is of one.
+    together: Option<Together>,
 }
 
 impl Interface {
@@ -60,7 +63,28 @@ impl Interface {
             Duration::from_millis(u64::from(live.packet_buffer_timeout).saturating_mul(2)).min(DRAIN);
         let counts = KernelCounts::default();
         let capture = ManuallyDrop::new(capture);
-        Ok(Self { name, capture, link_type, snap_length: live.snap_length, held_back, counts })
+        let snap_length = live.snap_length;
+        Ok(Self { name, capture, link_type, snap_length, held_back, counts, together: None })
+    }
+
+    /// Shares what comes with the others of a group, from now on; the number of the group. The filter is the socket's
+    /// own and is there already.
+    pub fn share(&mut self, group: Group) -> Result<u16, Error> {
+        let number = match group {
+            Group::Begin => None,
+            Group::Join(number) => Some(number),
+        };
+        self.together = Some(Together::default());
+        sys::join_group(self.capture.as_fd(), number).map_err(|errno| {
+            Error::Interface(format!("{}: cannot share it among workers: {}", self.name, errno.desc()))
+        })
+    }
+
+    /// All are there: what comes from this time on is the run's.
+    pub fn begin(&mut self, at: Timestamp) {
+        if let Some(together) = &mut self.together {
+            together.begin(at);
+        }
     }
 
     /// The packet socket.
@@ -70,22 +94,22 @@ impl Interface {
 
     /// Relays frames until the user asks for an end or the interface fails.
     pub fn relay(&mut self, relay: &mut Relay<'_>) -> Result<End, Error> {
+        if self.together.is_some() {
+            relay.follow_each();
+        }
         relay.input(&self.name, false)?;
         relay.interface(self.link_type, self.snap_length, false)?;
         while self.read_ring(relay)? != Ring::Failed {
             self.count();
             relay.counted(self.counts)?;
             match relay.wait(&*self.capture, LOOK.into())? {
-                Woken::Stopped => {
+                Woken::Stopped(at) => {
+                    self.stop(at);
                     self.drain(relay)?;
                     return Ok(End::Stopped);
                 }
                 Woken::Rotating => {
-                    let stopped = self.drain(relay)?;
-                    self.count();
-                    relay.counted(self.counts)?;
-                    relay.rotate()?;
-                    if stopped {
+                    if self.rotate(relay)? {
                         return Ok(End::Stopped);
                     }
                 }
@@ -94,6 +118,25 @@ impl Interface {
             }
         }
         Ok(End::Reached)
+    }
+
+    /// Has output go on in another directory. Whether an end was asked for meanwhile.
+    fn rotate(&mut self, relay: &mut Relay<'_>) -> Result<bool, Error> {
+        let mut stopped = false;
+        while relay.has_to_rotate() {
+            stopped |= self.drain(relay)?;
+            self.count();
+            relay.counted(self.counts)?;
+            relay.rotate()?;
+        }
+        Ok(stopped)
+    }
+
+    /// The user asked for an end.
+    fn stop(&mut self, at: Timestamp) {
+        if let Some(together) = &mut self.together {
+            together.end(at);
+        }
     }
 
     /// Reads what was captured before the user asked for an end, or for another directory, some of which the kernel
@@ -112,7 +155,10 @@ impl Interface {
                 return Ok(stopped);
             }
             let milliseconds = u16::try_from(left.as_millis()).unwrap_or(u16::MAX).saturating_add(1);
-            stopped |= relay.wait(&*self.capture, milliseconds.into())? == Woken::Stopped;
+            if let Woken::Stopped(at) = relay.wait(&*self.capture, milliseconds.into())? {
+                self.stop(at);
+                stopped = true;
+            }
         }
     }
 
@@ -126,7 +172,12 @@ impl Interface {
         for _ in 0..FRAMES_BETWEEN_LOOKS {
             match self.capture.next_packet() {
                 // The kernel's filter has let it through.
-                Ok(packet) => relay.frame(frame(&packet), packet.data, None)?,
+                Ok(packet) => {
+                    let frame = frame(&packet);
+                    if self.together.as_ref().is_none_or(|together| together.has(frame.time)) {
+                        relay.frame(frame, packet.data, None)?;
+                    }
+                }
                 Err(pcap::Error::TimeoutExpired) => return Ok(Ring::Empty),
                 Err(error) => {
                     relay.failed(&format!("{}: {}", self.name, words(&error)));
@@ -157,13 +208,12 @@ enum Ring {
 }
 
 fn activate(name: &str, live: &Live) -> Result<Capture<Active>, pcap::Error> {
-    const MEBIBYTE: u32 = 1024 * 1024;
     let number = |value: u32| i32::try_from(value).unwrap_or(i32::MAX);
     Capture::from_device(name)?
         // "any" has no promiscuous mode, and libpcap's warning of that would read as a failure.
         .promisc(live.promiscuous && name != "any")
         .snaplen(number(live.snap_length))
-        .buffer_size(number(live.buffer_size.saturating_mul(MEBIBYTE)))
+        .buffer_size(number(live.ring))
         // With none at all the kernel would hand nothing over before a block of the ring is full.
         .timeout(number(live.packet_buffer_timeout.max(1)))
         .open()?

@@ -157,7 +157,7 @@ impl<'a> Reading<'a> {
     fn fill(&mut self, window: &mut Window, need: Need, relay: &mut Relay<'_>) -> Result<bool, Halt> {
         let timeout = if self.dry { PollTimeout::NONE } else { PollTimeout::ZERO };
         match relay.wait(window, timeout)? {
-            Woken::Stopped => return Err(Halt::Stopped),
+            Woken::Stopped(_) => return Err(Halt::Stopped),
             Woken::Rotating => {
                 relay.rotate()?;
                 return Ok(true);

@@ -1,5 +1,6 @@
 //! What savefiles and interfaces have in common: frames are filtered, counted and handed on in batches.
 
+use std::collections::VecDeque;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -40,8 +41,11 @@ pub struct Relay<'c> {
     ask: Option<Instant>,
     /// What the others know of drops, if they are to.
     told: Option<Told>,
-    /// Where output is to go on in another directory: how many questions were asked behind that, and wait for it.
-    behind: Option<u32>,
+    /// Where output is to go on in another directory: how many questions were asked behind that, and wait for it. More
+    /// than one only where each such word is to be followed.
+    rotations: VecDeque<u32>,
+    /// Whether it is.
+    follows_each: bool,
     /// The first thing that failed.
     failure: Option<Text>,
 }
@@ -80,8 +84,8 @@ pub enum End {
 pub enum Woken {
     /// The source can be read.
     Ready,
-    /// `tcpflow` wants an end.
-    Stopped,
+    /// `tcpflow` wants an end, as of this time.
+    Stopped(Timestamp),
     /// `tcpflow` wants output to go on in another directory: see [`Relay::rotate`].
     Rotating,
     /// Nothing, within the time given.
@@ -100,7 +104,8 @@ impl<'c> Relay<'c> {
             reading: Reading::default(),
             ask: None,
             told: None,
-            behind: None,
+            rotations: VecDeque::new(),
+            follows_each: false,
             failure: None,
         }
     }
@@ -201,7 +206,7 @@ impl<'c> Relay<'c> {
 
     /// A question must not come before what was asked before it: its answer tells that this is done.
     fn asked(&mut self) -> Result<(), Error> {
-        match &mut self.behind {
+        match self.rotations.back_mut() {
             Some(questions) => *questions = questions.saturating_add(1),
             None => self.count()?,
         }
@@ -231,11 +236,22 @@ impl<'c> Relay<'c> {
         Ok(self.sender.flush()?)
     }
 
+    /// Has this process follow each word that output is to go on in another directory, also where another one comes before
+    /// that is done. One capture alone has one directory answer both; of several each has to make as many as the others.
+    pub fn follow_each(&mut self) {
+        self.follows_each = true;
+    }
+
+    /// Whether output is to go on in another directory.
+    pub fn has_to_rotate(&self) -> bool {
+        !self.rotations.is_empty()
+    }
+
     /// Has output go on in another directory, after all that was captured before.
     pub fn rotate(&mut self) -> Result<(), Error> {
         let (frames_filtered, kernel) = (self.frames_filtered, self.reading.kernel);
         self.sender.send(&FromCapture::Rotate(Rotate { now: now(), frames_filtered, kernel }), &[])?;
-        for _ in 0..self.behind.take().unwrap_or_default() {
+        for _ in 0..self.rotations.pop_front().unwrap_or_default() {
             self.count()?;
         }
         Ok(self.sender.flush()?)
@@ -256,10 +272,12 @@ impl<'c> Relay<'c> {
         let [source, control] = fds;
         if control.any().unwrap_or(true) {
             match self.control.request()? {
-                Some(Request::Stop) => return Ok(Woken::Stopped),
+                Some(Request::Stop(at)) => return Ok(Woken::Stopped(at)),
                 Some(Request::Count) => self.asked()?,
                 Some(Request::Rotate) => {
-                    self.behind.get_or_insert(0);
+                    if self.follows_each || self.rotations.is_empty() {
+                        self.rotations.push_back(0);
+                    }
                     return Ok(Woken::Rotating);
                 }
                 None => {}

@@ -6,7 +6,7 @@ use policy::role::{Control, Done};
 use policy::{Role, manifest, sandbox};
 use proto::control::{Level, Savefile};
 use proto::frame::FromCapture;
-use proto::plan::{CapturePlan, Live, Plan, Source};
+use proto::plan::{CapturePlan, Group, Live, Plan, Source};
 
 use crate::error::Error;
 use crate::filter::Filters;
@@ -53,8 +53,17 @@ fn capture_interface(
     live: &Live,
 ) -> Result<Done, Error> {
     let mut interface = Interface::open(live, plan.filter.as_deref())?;
-    control.ready(sandbox::enter(Role::CaptureLive, &plan.confinement, Some(interface.socket()))?)?;
-    control.notice(Level::Warning, &format!("listening on {}", interface.name));
+    let group = live.group.map(|group| interface.share(group)).transpose()?;
+    // Whoever joined has nothing new to say.
+    let is_first = !matches!(live.group, Some(Group::Join(_)));
+    if let (Some(number), true) = (group, is_first) {
+        control.group(number)?;
+    }
+    let layers = sandbox::enter(Role::CaptureLive, &plan.confinement, Some(interface.socket()))?;
+    interface.begin(control.ready(layers)?.at);
+    if is_first {
+        control.notice(Level::Warning, &format!("listening on {}", interface.name));
+    }
     let mut relay = Relay::new(control, sender);
     relay.tell_of_drops(plan.drops);
     let end = interface.relay(&mut relay)?;

@@ -48,6 +48,40 @@ pub fn lock_filter(socket: BorrowedFd<'_>) -> Result<(), Errno> {
     Errno::result(result).map(drop)
 }
 
+/// Has the socket share what comes with the others of a group: each gets the frames of some connections, both directions
+/// of them, by a hash of addresses and ports that is the same for both, packet(7). Without `group` one is begun that has
+/// no other socket. Gives its number.
+pub fn join_group(socket: BorrowedFd<'_>, group: Option<u16>) -> Result<u16, Errno> {
+    let flags = if group.is_some() { 0 } else { libc::PACKET_FANOUT_FLAG_UNIQUEID };
+    let wish = u32::from(group.unwrap_or_default()) | ((libc::PACKET_FANOUT_HASH | flags) << 16);
+    let mut size = socklen_t::try_from(size_of::<u32>()).map_err(|_| Errno::EINVAL)?;
+    // SAFETY: `wish` is read for `size` bytes, which is its size, and lives across the call.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_PACKET,
+            libc::PACKET_FANOUT,
+            (&raw const wish).cast::<c_void>(),
+            size,
+        )
+    };
+    Errno::result(result)?;
+    let mut joined = 0_u32;
+    // SAFETY: `joined` is written for at most `size` bytes, which is its size, and all its bit patterns are valid.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_PACKET,
+            libc::PACKET_FANOUT,
+            (&raw mut joined).cast::<c_void>(),
+            &raw mut size,
+        )
+    };
+    Errno::result(result)?;
+    // The number is in the lower half, type and flags in the upper one.
+    u16::try_from(joined & u32::from(u16::MAX)).map_err(|_| Errno::EINVAL)
+}
+
 /// What the kernel counted since the last call, packet(7). It forgets what it has told.
 pub fn packet_statistics(socket: BorrowedFd<'_>) -> Result<KernelCounts, Errno> {
     let mut counts = libc::tpacket_stats_v3 { tp_packets: 0, tp_drops: 0, tp_freeze_q_cnt: 0 };

@@ -35,8 +35,9 @@ fn source(interface: &str) -> Source {
         interface: Some(interface.to_owned()),
         promiscuous: true,
         snap_length: 262_144,
-        buffer_size: 4,
+        ring: 4 << 20,
         packet_buffer_timeout: 10,
+        group: None,
     })
 }
 
@@ -49,7 +50,7 @@ fn frames_sent_before_the_stop_are_relayed_and_counted() {
         socket.send_to(&number.to_be_bytes(), "127.0.0.1:7000").unwrap();
         socket.send_to(b"unseen", "127.0.0.1:7001").unwrap();
     }
-    role.tell(&ToRole::Stop);
+    role.tell(&ToRole::Stop(Timestamp::default()));
     let outcome = role.finish();
     assert_eq!(outcome.last, FromRole::Done { failed: false });
     assert_eq!(outcome.relayed.interfaces, [(1, 262_144)]);
@@ -73,7 +74,7 @@ fn a_frame_is_relayed_while_the_network_is_quiet() {
     while role.frames() < 1 {
         assert!(role.receive());
     }
-    role.tell(&ToRole::Stop);
+    role.tell(&ToRole::Stop(Timestamp::default()));
     assert_eq!(role.finish().last, FromRole::Done { failed: false });
 }
 
@@ -85,7 +86,7 @@ fn the_time_is_told_while_nothing_comes() {
     while role.ticks() < 2 {
         assert!(role.receive());
     }
-    role.tell(&ToRole::Stop);
+    role.tell(&ToRole::Stop(Timestamp::default()));
     assert_eq!(role.finish().last, FromRole::Done { failed: false });
 }
 

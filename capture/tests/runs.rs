@@ -15,6 +15,7 @@ use common::{Outcome, Role, begin, plan, run, run_bytes};
 use proto::control::{Counts, FromRole, ToRole};
 use proto::frame::Ending;
 use proto::plan::{CapturePlan, Plan, Source};
+use proto::time::Timestamp;
 
 const DONE: FromRole = FromRole::Done { failed: false };
 const DONE_IN_PART: FromRole = FromRole::Done { failed: true };
@@ -228,7 +229,7 @@ fn a_stop_ends_a_wait_for_standard_input() {
     while role.frames() < 1 {
         assert!(role.receive());
     }
-    role.tell(&ToRole::Stop);
+    role.tell(&ToRole::Stop(Timestamp::default()));
     let outcome = role.finish();
     drop(stdin);
     assert_eq!(outcome.last, DONE);

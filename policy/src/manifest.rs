@@ -2,6 +2,8 @@
 
 use std::os::fd::RawFd;
 
+use proto::limits::MAX_WORKERS;
+
 /// What a role ignores from its first instruction: the signals by which a user ends a capture, on which
 /// `tcpflow` alone acts, and SIGXFSZ, as `tcpflow` does.
 pub const IGNORED_SIGNALS: [libc::c_int; 6] =
@@ -20,18 +22,63 @@ pub enum Role {
     Writer,
     /// `tcpflow-writer` that removes the oldest of its directories (`--keep`, `--keep-size`, `--min-free`).
     WriterRetaining,
+    /// `tcpflow-writer` that hears several reassemblers (`-S workers`).
+    WriterOfSeveral,
+    /// Both of these.
+    WriterOfSeveralRetaining,
     /// `tcpflow-runner`, which runs the user's own programs.
     Runner,
 }
 
 impl Role {
+    /// The writer of a run: whether it removes directories, and how many reassemblers it hears.
+    #[must_use]
+    pub fn writer(retains: bool, workers: u32) -> Self {
+        match (retains, workers > 1) {
+            (false, false) => Self::Writer,
+            (true, false) => Self::WriterRetaining,
+            (false, true) => Self::WriterOfSeveral,
+            (true, true) => Self::WriterOfSeveralRetaining,
+        }
+    }
+
+    /// Whether it captures.
+    #[must_use]
+    pub fn captures(self) -> bool {
+        match self {
+            Self::CaptureLive | Self::CaptureFiles => true,
+            Self::Reassembler
+            | Self::Writer
+            | Self::WriterRetaining
+            | Self::WriterOfSeveral
+            | Self::WriterOfSeveralRetaining
+            | Self::Runner => false,
+        }
+    }
+
+    /// Whether it removes what it made.
+    #[must_use]
+    pub fn removes(self) -> bool {
+        match self {
+            Self::WriterRetaining | Self::WriterOfSeveralRetaining => true,
+            Self::CaptureLive
+            | Self::CaptureFiles
+            | Self::Reassembler
+            | Self::Writer
+            | Self::WriterOfSeveral
+            | Self::Runner => false,
+        }
+    }
+
     /// The name of its executable.
     #[must_use]
     pub fn executable(self) -> &'static str {
         match self {
             Self::CaptureLive | Self::CaptureFiles => "tcpflow-capture",
             Self::Reassembler => "tcpflow-reassembler",
-            Self::Writer | Self::WriterRetaining => "tcpflow-writer",
+            Self::Writer | Self::WriterRetaining | Self::WriterOfSeveral | Self::WriterOfSeveralRetaining => {
+                "tcpflow-writer"
+            }
             Self::Runner => "tcpflow-runner",
         }
     }
@@ -46,7 +93,9 @@ impl Role {
             | Self::CaptureFiles
             | Self::Reassembler
             | Self::Writer
-            | Self::WriterRetaining => false,
+            | Self::WriterRetaining
+            | Self::WriterOfSeveral
+            | Self::WriterOfSeveralRetaining => false,
         }
     }
 
@@ -54,7 +103,9 @@ impl Role {
     #[must_use]
     pub fn writes(self) -> bool {
         match self {
-            Self::Writer | Self::WriterRetaining => true,
+            Self::Writer | Self::WriterRetaining | Self::WriterOfSeveral | Self::WriterOfSeveralRetaining => {
+                true
+            }
             Self::CaptureLive | Self::CaptureFiles | Self::Reassembler | Self::Runner => false,
         }
     }
@@ -92,3 +143,11 @@ pub const EVENTS: RawFd = 16;
 pub const MEMORY: RawFd = 17;
 /// How many of its slots were emptied (both).
 pub const EMPTIED: RawFd = 18;
+/// Data channels from reassemblers beyond the first, one after the other (writer).
+pub const FURTHER_DATA_IN: RawFd = 32;
+
+/// The data channels from so many reassemblers, in their order (writer).
+pub fn data_in(workers: u32) -> impl Iterator<Item = RawFd> {
+    let further = (FURTHER_DATA_IN..).zip(1..workers.min(MAX_WORKERS)).map(|(number, _)| number);
+    std::iter::once(DATA_IN).chain(further)
+}

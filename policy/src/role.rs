@@ -8,10 +8,11 @@ use std::sync::Arc;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use proto::Breach;
-use proto::control::{self, Counts, FromRole, Layer, Level, Notice, RoleState, Savefile, ToRole};
+use proto::control::{self, Counts, FromRole, Layer, Level, Notice, Savefile, Start, ToRole};
 use proto::limits::MAX_CONTROL;
 use proto::plan::Plan;
 use proto::text::Text;
+use proto::time::Timestamp;
 
 use crate::channel::{Error, receive_whole, send};
 use crate::manifest::CONTROL;
@@ -35,8 +36,8 @@ pub enum Done {
 /// What `tcpflow` asks for while packets flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Request {
-    /// To end in order.
-    Stop,
+    /// To end in order, as of this time.
+    Stop(Timestamp),
     /// To say how far everyone is.
     Count,
     /// To have output go on in another directory.
@@ -100,27 +101,32 @@ impl Control {
             match self.receive()? {
                 ToRole::Input(input) => inputs.push(input),
                 ToRole::Confine => return Ok((*plan, inputs)),
-                ToRole::Plan(_) | ToRole::Start(_) | ToRole::Count | ToRole::Rotate | ToRole::Stop => {
+                ToRole::Plan(_) | ToRole::Start(_) | ToRole::Count | ToRole::Rotate | ToRole::Stop(_) => {
                     return Err(Breach::Forbidden("inputs were due").into());
                 }
             }
         }
     }
 
-    /// Says that this role is confined and waits until all are; gives what is in force in each. Then it hides.
-    pub fn ready(&self, layers: Vec<Layer>) -> Result<Vec<RoleState>, Error> {
+    /// Tells the number of the group of packet sockets that was begun.
+    pub fn group(&self, number: u16) -> Result<(), Error> {
+        self.send(&FromRole::Group(number))
+    }
+
+    /// Says that this role is confined and waits until all are; gives the word to start. Then it hides.
+    pub fn ready(&self, layers: Vec<Layer>) -> Result<Start, Error> {
         self.send(&FromRole::Ready(layers))?;
         match self.receive()? {
-            ToRole::Start(states) => {
+            ToRole::Start(start) => {
                 sandbox::hide()?;
-                Ok(states)
+                Ok(start)
             }
             ToRole::Plan(_)
             | ToRole::Input(_)
             | ToRole::Confine
             | ToRole::Count
             | ToRole::Rotate
-            | ToRole::Stop => Err(Breach::Forbidden("the start was due").into()),
+            | ToRole::Stop(_) => Err(Breach::Forbidden("the start was due").into()),
         }
     }
 
@@ -141,7 +147,7 @@ impl Control {
         match poll(&mut fds, PollTimeout::ZERO) {
             Ok(0) | Err(Errno::EINTR) => Ok(None),
             Ok(_) => match self.receive()? {
-                ToRole::Stop => Ok(Some(Request::Stop)),
+                ToRole::Stop(at) => Ok(Some(Request::Stop(at))),
                 ToRole::Count => Ok(Some(Request::Count)),
                 ToRole::Rotate => Ok(Some(Request::Rotate)),
                 ToRole::Plan(_) | ToRole::Input(_) | ToRole::Confine | ToRole::Start(_) => {

@@ -7,6 +7,7 @@ use crate::flow::Count;
 use crate::limits::MAX_CONTROL;
 use crate::plan::Plan;
 use crate::text::Text;
+use crate::time::Timestamp;
 
 /// From `tcpflow` to a role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,15 +18,24 @@ pub enum ToRole {
     Input(Savefile),
     /// There are no further inputs; take what you need and confine yourself.
     Confine,
-    /// All roles are confined: begin. Holds what is in force in all of them, for the report.
-    Start(Vec<RoleState>),
+    /// All roles are confined: begin.
+    Start(Start),
     /// Say how far you are, and have the others say it (to the capture process only).
     Count,
     /// Have output go on in another directory (to the capture process only).
     Rotate,
     /// End in order (to the capture process); begin nothing more, and the second time end what runs (to the
-    /// runner).
-    Stop,
+    /// runner). The time now: where several capture, what comes later is nobody's.
+    Stop(Timestamp),
+}
+
+/// The word to start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Start {
+    /// What is in force in all roles, for the report.
+    pub states: Vec<RoleState>,
+    /// The time now: where several capture, what came earlier is nobody's.
+    pub at: Timestamp,
 }
 
 /// A savefile to read.
@@ -40,6 +50,8 @@ pub struct Savefile {
 /// From a role to `tcpflow`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FromRole {
+    /// The group of packet sockets that was begun, for the others to join.
+    Group(u16),
     /// The role has confined itself, with these layers.
     Ready(Vec<Layer>),
     /// Something for the user to read.

@@ -426,6 +426,27 @@ impl Totals {
         }
     }
 
+    /// Both, of two reassemblers of one run. Neither knows when the other had most flows open: the sum is the most
+    /// that there can have been.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            capture: self.capture.and(other.capture),
+            frames: self.frames.saturating_add(other.frames),
+            segments: self.segments.saturating_add(other.segments),
+            frames_aside: counts_and(self.frames_aside, other.frames_aside),
+            payload: self.payload.saturating_add(other.payload),
+            stored: self.stored.saturating_add(other.stored),
+            payload_aside: counts_and(self.payload_aside, other.payload_aside),
+            unprocessed: self.unprocessed.saturating_add(other.unprocessed),
+            bodies: self.bodies.saturating_add(other.bodies),
+            flows: self.flows.saturating_add(other.flows),
+            max_open_flows: self.max_open_flows.saturating_add(other.max_open_flows),
+            open_flows_at_end: self.open_flows_at_end.saturating_add(other.open_flows_at_end),
+            holes: self.holes.and(other.holes),
+        }
+    }
+
     fn check(&self) -> Result<(), Breach> {
         if self.frames_aside.len().max(self.payload_aside.len()) > MAX_REASONS {
             return Err(Breach::Forbidden("too many reasons"));
@@ -441,6 +462,13 @@ impl HoleTotals {
             flows_ended: self.flows_ended.saturating_sub(earlier.flows_ended),
         }
     }
+
+    fn and(self, other: Self) -> Self {
+        Self {
+            bytes: self.bytes.saturating_add(other.bytes),
+            flows_ended: self.flows_ended.saturating_add(other.flows_ended),
+        }
+    }
 }
 
 /// Both lists are short.
@@ -449,6 +477,16 @@ fn counts_since(counts: Vec<Count>, earlier: &[Count]) -> Vec<Count> {
     let since =
         counts.into_iter().map(|row| Count { count: row.count.saturating_sub(before(&row.reason)), ..row });
     since.filter(|row| row.count > 0).collect()
+}
+
+fn counts_and(mut counts: Vec<Count>, others: Vec<Count>) -> Vec<Count> {
+    for Count { reason, count } in others {
+        match counts.iter_mut().find(|row| row.reason == reason) {
+            Some(row) => row.count = row.count.saturating_add(count),
+            None => counts.push(Count { reason, count }),
+        }
+    }
+    counts
 }
 
 impl Message for FromReassembler {

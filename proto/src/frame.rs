@@ -125,7 +125,41 @@ pub struct SavefileDrops {
     pub dropped: u64,
 }
 
+impl CaptureEnd {
+    /// Both, of two captures of one run: what failed is why it ended, else what the user asked for.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            ending: match (self.ending, other.ending) {
+                (Ending::Interrupted(why), _) | (_, Ending::Interrupted(why)) => Ending::Interrupted(why),
+                (Ending::Stopped, _) | (_, Ending::Stopped) => Ending::Stopped,
+                (Ending::Complete, Ending::Complete) => Ending::Complete,
+            },
+            frames_read: self.frames_read.saturating_add(other.frames_read),
+            frames_filtered: self.frames_filtered.saturating_add(other.frames_filtered),
+            kernel: both(self.kernel, other.kernel, KernelCounts::and),
+            savefile_drops: both(self.savefile_drops, other.savefile_drops, SavefileDrops::and),
+        }
+    }
+}
+
+fn both<T>(one: Option<T>, other: Option<T>, and: impl FnOnce(T, T) -> T) -> Option<T> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(and(one, other)),
+        (one, other) => one.or(other),
+    }
+}
+
 impl KernelCounts {
+    /// Both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            received: self.received.saturating_add(other.received),
+            dropped: self.dropped.saturating_add(other.dropped),
+        }
+    }
+
     /// What came to this since `earlier`.
     #[must_use]
     pub fn since(self, earlier: Self) -> Self {

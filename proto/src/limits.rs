@@ -42,5 +42,8 @@ pub const MAX_INTERFACES: u32 = 65_536;
 /// Missing byte ranges that the end of a flow lists.
 pub const MAX_RUNS: usize = 16;
 
+/// Pairs of capture and reassembler that one writer hears.
+pub const MAX_WORKERS: u32 = 16;
+
 /// Rows in a table of counts by reason.
 pub const MAX_REASONS: usize = 256;

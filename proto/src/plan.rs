@@ -106,10 +106,21 @@ pub struct Live {
     pub promiscuous: bool,
     /// Bytes of a frame to keep.
     pub snap_length: u32,
-    /// Size of the kernel's ring, in MiB.
-    pub buffer_size: u32,
+    /// Size of the kernel's ring, in bytes.
+    pub ring: u32,
     /// How long the kernel may hold frames back to hand over many at once, in milliseconds.
     pub packet_buffer_timeout: u32,
+    /// Where several capture from one interface: the group among which the kernel divides frames.
+    pub group: Option<Group>,
+}
+
+/// `-S workers`: a group of packet sockets, packet(7), of which each gets the frames of some connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Group {
+    /// Begin one that nobody else has, and tell its number.
+    Begin,
+    /// Join the one of this number.
+    Join(u16),
 }
 
 /// Plan of the reassembler.
@@ -139,6 +150,8 @@ pub struct ReassemblerPlan {
     pub wanted: Wanted,
     /// `--rotate`: when output goes on in another directory.
     pub rotation: Option<RotationPlan>,
+    /// `-S workers`: how many reassemblers the run has, among which is divided what the run may have.
+    pub workers: u32,
 }
 
 /// `--rotate`: when output goes on in another directory, beside whenever capture says so.
@@ -287,6 +300,8 @@ pub struct WriterPlan {
     pub rotates: bool,
     /// What of the directories that are finished is kept; none: everything.
     pub retention: Option<Retention>,
+    /// `-S workers`: how many reassemblers there are to hear.
+    pub workers: u32,
 }
 
 /// `--keep`, `--keep-size`, `--min-free`: when the oldest directory that is finished is removed. Any of these will do.

@@ -64,7 +64,7 @@ impl<S: Sink> Connections<S> {
             sessions: 0,
             // With packets kept, a segment from afar belongs to the same recording as the others.
             max_skip: if plan.wanted.packets { u64::MAX } else { plan.max_skip },
-            holes: Holes::new(plan.max_hole),
+            holes: Holes::new(plan.max_hole, plan.workers),
             warning: None,
             tcp_timeout: i64::try_from(plan.tcp_timeout).ok().filter(|timeout| *timeout > 0),
             max_memory,

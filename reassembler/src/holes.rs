@@ -17,22 +17,26 @@ const FOR_THE_RUN: u64 = 8;
 #[derive(Debug)]
 pub struct Holes {
     max_hole: u64,
+    /// What the run, or the part of it that comes here, may have beside what it has for its bytes.
+    for_all: u64,
     bytes: u64,
     refused: u64,
 }
 
 impl Holes {
-    /// No holes yet. `max_hole`: how many bytes of them a flow may have beside those for its bytes.
+    /// No holes yet. `max_hole`: how many bytes of them a flow may have beside those for its bytes. `workers`: how many
+    /// reassemblers the run has.
     #[must_use]
-    pub fn new(max_hole: u64) -> Self {
-        Self { max_hole, bytes: 0, refused: 0 }
+    pub fn new(max_hole: u64, workers: u32) -> Self {
+        let for_all = max_hole.saturating_mul(FOR_THE_RUN).checked_div(workers.into()).unwrap_or_default();
+        Self { max_hole, for_all, bytes: 0, refused: 0 }
     }
 
     /// Whether `flow` may get `more` bytes of holes, in a run that captured `payload` bytes.
     #[must_use]
     pub fn admit(&self, flow: &Flow, more: u64, payload: u64) -> bool {
         let of_flow = allowed(self.max_hole, flow.stored());
-        let of_run = allowed(self.max_hole.saturating_mul(FOR_THE_RUN), payload);
+        let of_run = allowed(self.for_all, payload);
         more == 0
             || (flow.holes().saturating_add(more) <= of_flow && self.bytes.saturating_add(more) <= of_run)
     }

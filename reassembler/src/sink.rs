@@ -13,7 +13,12 @@ pub trait Sink {
 
 impl Sink for Sender<FromReassembler> {
     fn put(&mut self, message: &FromReassembler, payload: &[u8]) -> Result<(), Error> {
-        Ok(self.send(message, payload)?)
+        self.send(message, payload)?;
+        if matches!(message, FromReassembler::Rotate(_)) {
+            // Where there are other reassemblers the writer waits for them here: nothing may lie behind it in the batch.
+            self.flush()?;
+        }
+        Ok(())
     }
 }
 

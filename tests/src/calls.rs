@@ -156,7 +156,7 @@ pub struct List {
 }
 
 impl List {
-    /// Reads `policy/seccomp/NAME.json`, and before it the list that it extends; in a build with the sanitizer with what
+    /// Reads `policy/seccomp/NAME.json`, and before it the lists that it extends; in a build with the sanitizer with what
     /// that adds.
     #[must_use]
     pub fn read(name: &str, packet: Option<u64>) -> Self {
@@ -181,9 +181,14 @@ impl List {
     }
 
     fn extended(list: &Value, packet: Option<u64>) -> Self {
-        let base =
-            list["extends"].as_str().map(|base| Self::extended(&json_of(&format!("seccomp/{base}")), packet));
-        let mut rules = base.map_or_else(Vec::new, |base| base.rules);
+        let bases = list["extends"].as_array().into_iter().flatten();
+        let bases = bases.map(|base| json_of(&format!("seccomp/{}", base.as_str().unwrap())));
+        let mut rules: Vec<Rule> = Vec::new();
+        for rule in bases.flat_map(|base| Self::extended(&base, packet).rules) {
+            if !rules.contains(&rule) {
+                rules.push(rule);
+            }
+        }
         rules.extend(Self::rules_of(list, packet).rules);
         Self { rules }
     }

@@ -18,6 +18,7 @@ pub mod puppet;
 pub mod recorder;
 pub mod report;
 pub mod run;
+pub mod said;
 pub mod sniffer;
 pub mod subject;
 pub mod suite;

@@ -100,7 +100,18 @@ impl Bench {
 
     /// Has a puppet play the role of this executable by a script.
     #[must_use]
-    pub fn played(mut self, role: &str, script: &Script) -> Self {
+    pub fn played(self, role: &str, script: &Script) -> Self {
+        self.played_by(role, &[("script".to_owned(), script)])
+    }
+
+    /// The same of several that have this executable, each by its own script.
+    #[must_use]
+    pub fn played_by_number(self, role: &str, scripts: &[Script]) -> Self {
+        let named = (1..).zip(scripts).map(|(number, script)| (format!("script{number}"), script));
+        self.played_by(role, &named.collect::<Vec<_>>())
+    }
+
+    fn played_by(mut self, role: &str, scripts: &[(String, &Script)]) -> Self {
         let stage = self.directory.path().join("stage");
         std::fs::create_dir(&stage).unwrap();
         for name in EXECUTABLES {
@@ -114,7 +125,9 @@ impl Bench {
                 symlink(actor, stage.join(name)).unwrap();
             }
         }
-        std::fs::write(stage.join("script"), puppet::coded(script)).unwrap();
+        for (name, script) in scripts {
+            std::fs::write(stage.join(name), puppet::coded(script)).unwrap();
+        }
         self.command = Some(stage.join("tcpflow"));
         self
     }

@@ -52,9 +52,20 @@ pub enum Error {
     /// Another process could not begin, or this one was not confined as it has to be.
     #[error("the run ended before it began")]
     NotBegun,
-    /// The reassembler died.
-    #[error("tcpflow-reassembler ended without saying why")]
-    Unfinished,
+    /// A reassembler died.
+    #[error("{name} ended without saying why")]
+    Unfinished {
+        /// Which.
+        name: String,
+    },
+    /// One of several reassemblers broke the protocol.
+    #[error("{name}: protocol breach: {breach}")]
+    Worker {
+        /// Which.
+        name: String,
+        /// What it said.
+        breach: Breach,
+    },
 }
 
 impl From<Breach> for Error {

@@ -2,6 +2,7 @@
 
 mod batch;
 mod bodies;
+mod channels;
 mod chart;
 mod closing;
 mod console;
@@ -31,6 +32,7 @@ mod sys;
 mod table;
 mod time;
 mod unprocessed;
+mod workers;
 
 fn main() -> std::process::ExitCode {
     policy::role::main(run::run)

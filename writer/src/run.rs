@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use nix::fcntl::{FcntlArg, fcntl};
-use policy::channel::{self, Receiver};
-use policy::manifest::{CONSOLE, DATA_IN, EVENTS, OUTPUT, REPORT, UNPROCESSED};
+use policy::channel;
+use policy::manifest::{CONSOLE, EVENTS, OUTPUT, REPORT, UNPROCESSED};
 use policy::role::{Control, Done};
 use policy::{Role, sandbox};
-use proto::flow::FromReassembler;
 use proto::plan::{Plan, ReportPlace, WriterPlan};
 use proto::template::Template;
 
+use crate::channels::Channels;
 use crate::closing::Closer;
 use crate::console::Console;
 use crate::directory::Directory;
@@ -32,7 +32,7 @@ use crate::unprocessed::Unprocessed;
 pub fn run(control: &Control) -> Result<Done, Error> {
     let (Plan::Writer(plan), _) = control.plan()? else { return Err(Error::Plan) };
     let begun = Instant::now();
-    let mut batches = Receiver::<FromReassembler>::adopt(DATA_IN)?;
+    let mut channels = Channels::adopt(plan.workers)?;
     let directory = Arc::new(Directory::new(adopt(OUTPUT)?));
     let prepared = Prepared::new(&plan)?;
     let runner = Runner::adopt(plan.notify.as_deref())?;
@@ -46,9 +46,9 @@ pub fn run(control: &Control) -> Result<Done, Error> {
     };
     let mut store = Store::new(Arc::clone(&directory), template, &plan);
     // Made before confinement: hash tables ask the kernel for random numbers once.
-    let table = Table::default();
+    let table = Table::of(plan.workers);
 
-    let role = if plan.retention.is_some() { Role::WriterRetaining } else { Role::Writer };
+    let role = Role::writer(plan.retention.is_some(), plan.workers);
     let mut keeper = None;
     let layers = sandbox::enter_with_threads(role, &plan.confinement, || {
         sys::one_heap();
@@ -78,7 +78,7 @@ pub fn run(control: &Control) -> Result<Done, Error> {
         .with_events(events)
         .with_warning(plan.warn_of_many_files);
     let ended = match control.ready(layers) {
-        Ok(roles) => session.receive_all(&mut batches, roles),
+        Ok(start) => session.receive_all(&mut channels, start.states),
         Err(channel::Error::Gone) => Err(Error::NotBegun),
         Err(e) => Err(e.into()),
     };

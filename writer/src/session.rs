@@ -10,16 +10,16 @@ mod rotation;
 
 use std::time::Instant;
 
-use policy::channel::Receiver;
 use policy::role::Control;
 use proto::Breach;
 use proto::batch::Incoming;
 use proto::control::{Level, RoleState};
-use proto::flow::{FlowId, FromReassembler, Medium, Span, Totals};
+use proto::flow::{FlowId, FromReassembler, Span, Totals};
 use proto::plan::WriterPlan;
 use proto::runner;
 
 use crate::batch::Pending;
+use crate::channels::Channels;
 use crate::chart::Charts;
 use crate::console::Console;
 use crate::error::Error;
@@ -31,6 +31,7 @@ use crate::runner::Runner;
 use crate::store::Store;
 use crate::table::Table;
 use crate::unprocessed::Unprocessed;
+use crate::workers::Workers;
 pub use rotation::Periods;
 
 /// What the plan did not ask for.
@@ -48,8 +49,8 @@ pub struct Session<'a> {
     unprocessed: Option<Unprocessed>,
     /// Where flows are told of as they come and go.
     events: Option<Events>,
-    /// What packets that come were captured on.
-    medium: Option<Medium>,
+    /// Who is heard, and what was heard of each.
+    workers: Workers,
     /// Whether to warn of very many files.
     warn_of_many_files: bool,
     control: &'a Control,
@@ -80,7 +81,7 @@ impl<'a> Session<'a> {
             console: None,
             unprocessed: None,
             events: None,
-            medium: None,
+            workers: Workers::of(plan.workers),
             warn_of_many_files: false,
             control,
             totals: None,
@@ -115,16 +116,13 @@ impl<'a> Session<'a> {
     }
 
     /// Puts into effect all that comes until the other end closes. `roles`: what is in force in each.
-    pub fn receive_all(
-        &mut self,
-        batches: &mut Receiver<FromReassembler>,
-        roles: Vec<RoleState>,
-    ) -> Result<(), Error> {
+    pub fn receive_all(&mut self, channels: &mut Channels, roles: Vec<RoleState>) -> Result<(), Error> {
         self.run.roles = roles;
-        while let Some(batch) = batches.receive()? {
-            let is_full = batch.is_full();
-            self.batch(batch)?;
-            let quiet = !is_full || !batches.is_ready()?;
+        while let Some(speaker) = channels.next(|who| self.workers.listens_to(who))? {
+            self.workers.hear(speaker, &self.store.sums);
+            let heard = channels.receive(speaker).map_err(Error::from).and_then(|batch| self.heard(batch));
+            let is_full = heard.map_err(|error| self.workers.blame(error))?;
+            let quiet = channels.is_quiet(speaker, is_full)?;
             // With time on its hands it waits for files to be closed, and their flows to be in the report.
             self.settle_with_closer(quiet);
             self.settle_with_runner()?;
@@ -133,14 +131,28 @@ impl<'a> Session<'a> {
                 report.settle(quiet);
             }
         }
-        if self.totals.is_none() { Err(Error::Unfinished) } else { Ok(()) }
+        if self.totals.is_none() { Err(self.workers.unfinished()) } else { Ok(()) }
+    }
+
+    /// A batch of who is heard, or the end of it; whether the batch was full.
+    fn heard(&mut self, batch: Option<Incoming<'_, FromReassembler>>) -> Result<bool, Error> {
+        let is_full = batch.as_ref().is_some_and(Incoming::is_full);
+        match batch {
+            Some(batch) => self.batch(batch)?,
+            None => self.workers.heard().is_gone = true,
+        }
+        // One that has ended is waited for no more.
+        self.rotate_if_all_wait()?;
+        Ok(is_full)
     }
 
     fn batch(&mut self, mut batch: Incoming<'_, FromReassembler>) -> Result<(), Error> {
         let mut pending = Pending::default();
         let mut result = Ok(());
-        while let Some((message, bytes)) = batch.next()? {
-            result = if let FromReassembler::Rotate(rotation) = message {
+        while let Some((mut message, bytes)) = batch.next()? {
+            result = if let Err(breach) = self.workers.admit(&mut message) {
+                Err(breach.into())
+            } else if let FromReassembler::Rotate(rotation) = message {
                 self.rotate(*rotation)
             } else {
                 self.message(message, bytes, &mut pending).map_err(Error::from)
@@ -176,7 +188,7 @@ impl<'a> Session<'a> {
         bytes: &'b [u8],
         pending: &mut Pending<'b>,
     ) -> Result<(), Breach> {
-        if self.totals.is_some() {
+        if self.workers.heard().totals.is_some() {
             return Err(Breach::Forbidden("a message after the end"));
         }
         let needs_no_place = matches!(
@@ -196,7 +208,7 @@ impl<'a> Session<'a> {
             FromReassembler::Compare(span) => self.compare(&span, bytes, pending),
             FromReassembler::Shift { flow, by } => self.shift(flow, by, pending),
             FromReassembler::Count => {
-                self.control.counts(self.store.counts());
+                self.count();
                 Ok(())
             }
             FromReassembler::Print(span) => {
@@ -209,7 +221,7 @@ impl<'a> Session<'a> {
                 console.gap(self.table.get(flow)?, length, self.control);
                 Ok(())
             }
-            FromReassembler::Dropped(dropped) => self.events.as_mut().ok_or(NOT_WANTED)?.dropped(dropped),
+            FromReassembler::Dropped(dropped) => self.dropped(dropped),
             FromReassembler::Arrival(arrival) => self.arrival(&arrival, pending),
             FromReassembler::Medium(medium) => self.medium(medium),
             FromReassembler::Packet { flow, packet } => self.packet(flow, &packet, bytes, pending),
@@ -235,6 +247,13 @@ impl<'a> Session<'a> {
             FromReassembler::End(totals) => self.end(*totals),
             // Taken where the batch is, for it is no breach if there can be no directory.
             FromReassembler::Rotate(_) => Err(NOT_WANTED),
+        }
+    }
+
+    /// Says how far it is, once all that were asked have passed the question on.
+    fn count(&mut self) {
+        if self.workers.count() {
+            self.control.counts(self.store.counts());
         }
     }
 
@@ -290,28 +309,30 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Whether what the reassembler counted is what came.
-    fn check(&self, totals: &Totals) -> Result<(), Breach> {
-        let sums = &self.store.sums;
-        let payload = (sums.payload.received, sums.bodies.received);
-        let came = (self.table.total(), payload, sums.unprocessed.received);
-        if (totals.flows, (totals.stored, totals.bodies), totals.unprocessed) != came {
-            return Err(Breach::Forbidden("totals that do not add up"));
+    /// Whether what who is heard has counted is what came of it.
+    fn check(&mut self, totals: &Totals) -> Result<(), Breach> {
+        let flows = self.table.total_of(self.workers.speaker());
+        self.workers.check(totals, flows, &self.store.sums)
+    }
+
+    fn end(&mut self, totals: Totals) -> Result<(), Breach> {
+        if self.table.has_open(self.workers.speaker()) {
+            return Err(Breach::Forbidden("the end, with flows open"));
+        }
+        self.check(&totals)?;
+        self.workers.heard().totals = Some(totals);
+        if let Some(totals) = self.workers.totals() {
+            self.end_of_all(totals);
         }
         Ok(())
     }
 
-    fn end(&mut self, totals: Totals) -> Result<(), Breach> {
-        if !self.table.is_empty() {
-            return Err(Breach::Forbidden("the end, with flows open"));
-        }
-        self.check(&totals)?;
+    fn end_of_all(&mut self, totals: Totals) {
         self.control.notice(Level::Detail, &format!("Total flows processed: {}", totals.flows));
         self.control.notice(Level::Detail, &format!("Total packets processed: {}", self.store.sums.packets));
         let files =
             format!("Files written: {}, {} bytes", self.store.sums.files, self.store.sums.payload.written);
         self.control.notice(Level::Detail, &files);
         self.totals = Some(totals);
-        Ok(())
     }
 }

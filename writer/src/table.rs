@@ -19,23 +19,58 @@ const NOT_OPEN: Breach = Breach::Forbidden("flow that is not open");
 /// in a flood of flows the place is still at hand, and those that end next lie side by side.
 ///
 /// Invariant: `places` has the place in `flows` of each flow that is open, by the hash of its number; all other places are
-/// empty and in `free`.
-#[derive(Debug, Default)]
+/// empty and in `free`. `numbers` has an entry for each reassembler, and the remainder of a flow's number by how many there
+/// are says whose it is.
+#[derive(Debug)]
 pub struct Table {
     hasher: RandomState,
     places: HashTable<u32>,
     flows: Vec<Option<Flow>>,
     free: Vec<u32>,
-    next: u64,
+    numbers: Vec<Numbers>,
+}
+
+/// The flows of one reassembler.
+#[derive(Debug, Clone, Copy, Default)]
+struct Numbers {
+    /// How many it told of.
+    told: u64,
+    /// How many of these are open.
+    open: usize,
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        Self::of(1)
+    }
 }
 
 impl Table {
+    /// No flow yet, of so many reassemblers.
+    pub fn of(workers: u32) -> Self {
+        let workers = usize::try_from(workers.max(1)).unwrap_or(1);
+        Self {
+            hasher: RandomState::new(),
+            places: HashTable::new(),
+            flows: Vec::new(),
+            free: Vec::new(),
+            numbers: vec![Numbers::default(); workers],
+        }
+    }
+
+    /// Whose flow it is.
+    fn worker(&self, id: FlowId) -> usize {
+        let workers = u64::try_from(self.numbers.len()).unwrap_or(u64::MAX);
+        id.0.checked_rem(workers).and_then(|worker| usize::try_from(worker).ok()).unwrap_or(usize::MAX)
+    }
+
     /// A flow begins.
     pub fn open(&mut self, open: FlowOpen) -> Result<(), Breach> {
-        if self.places.len() >= MAX_FLOWS {
-            return Err(TOO_MANY);
-        }
+        let most = MAX_FLOWS.checked_div(self.numbers.len()).unwrap_or_default();
+        let worker = self.worker(open.flow);
         let number = self.number(&open)?;
+        let numbers = self.numbers.get_mut(worker).filter(|numbers| numbers.open < most).ok_or(TOO_MANY)?;
+        numbers.open = numbers.open.saturating_add(1);
         let flow = Some(Flow::new(open));
         let free = self.free.pop();
         let place = match free.and_then(|place| Some((place, self.flows.get_mut(index(place))?))) {
@@ -63,12 +98,17 @@ impl Table {
     }
 
     fn number(&mut self, open: &FlowOpen) -> Result<u64, Breach> {
-        let number = self.next;
-        if open.flow.0 != number {
+        const RUN_OUT: Breach = Breach::Forbidden("flow numbers have run out");
+        let worker = self.worker(open.flow);
+        let workers = u64::try_from(self.numbers.len()).unwrap_or(u64::MAX);
+        let numbers = self.numbers.get_mut(worker).ok_or(RUN_OUT)?;
+        let due = numbers.told.checked_mul(workers);
+        let due = due.and_then(|due| due.checked_add(u64::try_from(worker).ok()?)).ok_or(RUN_OUT)?;
+        if open.flow.0 != due {
             return Err(Breach::Forbidden("flow numbered out of order"));
         }
-        self.next = number.checked_add(1).ok_or(Breach::Forbidden("flow numbers have run out"))?;
-        Ok(number)
+        numbers.told = numbers.told.checked_add(1).ok_or(RUN_OUT)?;
+        Ok(due)
     }
 
     /// An open flow.
@@ -84,6 +124,10 @@ impl Table {
         let entry = self.places.find_entry(hash, |place| is(flows, *place, id)).map_err(|_| NOT_OPEN)?;
         let (place, _) = entry.remove();
         self.free.push(place);
+        let worker = self.worker(id);
+        if let Some(numbers) = self.numbers.get_mut(worker) {
+            numbers.open = numbers.open.saturating_sub(1);
+        }
         self.flows.get_mut(index(place)).and_then(Option::take).ok_or(NOT_OPEN)
     }
 
@@ -92,14 +136,25 @@ impl Table {
         self.places.is_empty()
     }
 
-    /// Whether any open flow has a file.
-    pub fn has_files(&self) -> bool {
-        self.flows.iter().flatten().any(|flow| flow.name.is_some())
+    /// Whether a reassembler has any flow open.
+    pub fn has_open(&self, worker: usize) -> bool {
+        self.numbers.get(worker).is_some_and(|numbers| numbers.open > 0)
+    }
+
+    /// Whether any open flow of a reassembler has a file.
+    pub fn has_files(&self, worker: usize) -> bool {
+        let own = self.flows.iter().flatten().filter(|flow| self.worker(flow.open.flow) == worker);
+        own.into_iter().any(|flow| flow.name.is_some())
     }
 
     /// How many flows there were so far.
     pub fn total(&self) -> u64 {
-        self.next
+        self.numbers.iter().fold(0, |sum, numbers| sum.saturating_add(numbers.told))
+    }
+
+    /// How many of a reassembler.
+    pub fn total_of(&self, worker: usize) -> u64 {
+        self.numbers.get(worker).map_or(0, |numbers| numbers.told)
     }
 
     /// All flows that are still open, oldest first.
@@ -137,6 +192,24 @@ mod tests {
         table.pass(&open(1)).unwrap();
         table.open(open(2)).unwrap();
         assert_eq!(table.total(), 3);
+    }
+
+    #[test]
+    fn numbers_of_several_go_up_by_as_many_for_each() {
+        let mut table = Table::of(2);
+        for number in [0, 2, 1, 4] {
+            table.open(open(number)).unwrap();
+        }
+        for number in [2, 5, 8] {
+            assert!(table.open(open(number)).is_err(), "{number}");
+        }
+        table.pass(&open(3)).unwrap();
+        assert_eq!((table.total_of(0), table.total_of(1), table.total()), (3, 2, 5));
+        table.get(FlowId(4)).unwrap().name = Some("f".into());
+        assert!(table.has_files(0) && !table.has_files(1));
+        table.close(FlowId(1)).unwrap();
+        assert!(table.has_open(0) && !table.has_open(1));
+        assert_eq!(table.drain().len(), 3);
     }
 
     #[test]

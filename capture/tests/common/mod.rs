@@ -12,10 +12,11 @@ use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockType, recv, send, setsockopt, socketpair, sockopt::SndBuf,
 };
 use proto::batch::Incoming;
-use proto::control::{Counts, FromRole, Savefile, ToRole, decode, encode};
+use proto::control::{Counts, FromRole, Savefile, Start, ToRole, decode, encode};
 use proto::frame::{CaptureEnd, Frame, FromCapture, Rotate};
 use proto::limits::{MAX_CONTROL, MAX_DATAGRAM};
 use proto::plan::{CapturePlan, Confinement, Limits, Plan, SandboxMode, Source};
+use proto::time::Timestamp;
 
 /// What came over the data channel.
 #[derive(Debug, Default)]
@@ -171,6 +172,7 @@ impl Role {
         let (mut notices, mut counts) = (Vec::new(), Vec::new());
         let last = loop {
             match self.hear() {
+                FromRole::Group(_) => panic!("nobody shares"),
                 FromRole::Notice(notice) => notices.push(notice.text.as_str().to_owned()),
                 FromRole::Counts(count) => counts.push(count),
                 last @ (FromRole::Ready(_) | FromRole::Done { .. } | FromRole::Failed(_)) => break last,
@@ -193,7 +195,7 @@ pub fn run(inputs: &[&Path], filter: Option<&str>) -> Outcome {
 pub fn begin(role: &Role) {
     let word = role.hear();
     assert!(matches!(word, FromRole::Ready(_)), "not ready: {word:?}");
-    role.tell(&ToRole::Start(Vec::new()));
+    role.tell(&ToRole::Start(Start { states: Vec::new(), at: Timestamp::default() }));
 }
 
 /// Runs over one savefile with these bytes; its name within notices is replaced by `FILE`.

@@ -80,6 +80,7 @@ fn note(
         }
         Heard::Message(FromRole::Notice(notice)) => tell::notice(&notice, settings),
         Heard::Message(FromRole::Failed(text)) => return Err(Error::Told(text.as_str().to_owned())),
+        Heard::Message(FromRole::Group(number)) => return roles.join(index, number),
         Heard::Message(FromRole::Done { .. } | FromRole::Counts(_)) => {
             return Err(process.breach(proto::Breach::Forbidden("done before the start")));
         }
@@ -87,7 +88,7 @@ fn note(
             let soon = Instant::now().checked_add(Duration::from_secs(1)).unwrap_or_else(Instant::now);
             let how =
                 process.wait_until(soon).and_then(reason).unwrap_or_else(|| "closed its channel".into());
-            return Err(Error::Start { role: process.role.executable(), reason: how });
+            return Err(Error::Start { role: process.name(), reason: how });
         }
     }
     Ok(())
@@ -100,8 +101,7 @@ fn attest(
     settings: &Settings,
     identity: Option<Identity>,
 ) -> Result<RoleState, Error> {
-    let role = process.role.executable();
-    let unconfined = |layer, seen: String| Error::Unconfined { role, layer, seen };
+    let unconfined = |layer, seen: String| Error::Unconfined { role: process.name(), layer, seen };
     let threads = match threads(process.pid()) {
         Err(why) if settings.sandbox.requires() => {
             let why = format!("{why}: nothing is known of it without /proc");
@@ -116,7 +116,7 @@ fn attest(
         let detail = Text::cut(&format!("seen by tcpflow: {}", check.seen));
         layers.push(Layer { name: Text::cut(check.name), in_force: check.holds, detail });
     }
-    Ok(RoleState { role: Text::cut(role), pid: process.pid(), layers })
+    Ok(RoleState { role: Text::cut(&process.name()), pid: process.pid(), layers })
 }
 
 /// What the kernel says of each thread of a process: credentials and filters are a thread's own.

@@ -42,16 +42,16 @@ pub enum Error {
     /// A role could not be started.
     #[error("cannot start {role}: {reason}")]
     Start {
-        /// Its executable.
-        role: &'static str,
+        /// Its name.
+        role: String,
         /// Why not.
         reason: String,
     },
     /// A role is not confined as it has to be.
     #[error("{role} is not confined: {layer}: {seen}")]
     Unconfined {
-        /// Its executable.
-        role: &'static str,
+        /// Its name.
+        role: String,
         /// What is missing.
         layer: &'static str,
         /// What was seen instead.
@@ -60,8 +60,8 @@ pub enum Error {
     /// A role said something it had no business to say.
     #[error("{role}: protocol breach: {breach}")]
     Breach {
-        /// Its executable.
-        role: &'static str,
+        /// Its name.
+        role: String,
         /// What it said.
         breach: Breach,
     },

@@ -52,7 +52,11 @@ impl Identities {
     pub fn becomes(&self, role: Role) -> Option<Identity> {
         match role {
             Role::CaptureLive | Role::CaptureFiles | Role::Reassembler => self.reader,
-            Role::Writer | Role::WriterRetaining | Role::Runner => self.writer,
+            Role::Writer
+            | Role::WriterRetaining
+            | Role::WriterOfSeveral
+            | Role::WriterOfSeveralRetaining
+            | Role::Runner => self.writer,
         }
     }
 }

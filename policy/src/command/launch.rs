@@ -13,14 +13,15 @@ use nix::sys::socket::{
 use nix::sys::time::TimeVal;
 use policy::ring::Memory;
 use policy::{Role, descendants, manifest};
-use proto::control::{RoleState, Savefile, ToRole};
+use proto::Breach;
+use proto::control::{RoleState, Savefile, Start, ToRole};
 use proto::limits::MAX_DATAGRAM;
-use proto::plan::Plan;
+use proto::plan::{CapturePlan, Group, Plan, Source};
 
 use super::error::Error;
 use super::identity::Identities;
 use super::output::Places;
-use super::process::Process;
+use super::process::{self, Process};
 use super::programs::Descriptors;
 use super::settings::{Input, Settings};
 use super::{nothing, plans, programs, sys};
@@ -39,8 +40,10 @@ const PLACES: [&str; 3] = [".", "../libexec/tcpflow", "../lib/tcpflow"];
 pub struct Roles {
     /// The processes.
     pub processes: Vec<Process>,
-    /// What capture and the reassembler share, until it is sealed.
-    memory: Option<Memory>,
+    /// What each capture shares with its reassembler, until it is sealed.
+    memories: Vec<Memory>,
+    /// What the captures beyond the first are to do, once it has told which group they are to join.
+    joining: Option<Box<CapturePlan>>,
     /// After the processes: what a runner that died has left.
     #[expect(dead_code, reason = "it is there to be dropped")]
     leftovers: Option<Leftovers>,
@@ -63,28 +66,12 @@ pub fn start(
     places: Places,
     inherited: Descriptors,
 ) -> Result<Roles, Error> {
-    let (capture_out, reassembler_in) = data_channel()?;
-    let (reassembler_out, writer_in) = data_channel()?;
-    let (role, inputs) = match &settings.input {
-        Input::Live { .. } => (Role::CaptureLive, &[][..]),
-        Input::Savefiles(files) => (Role::CaptureFiles, files.as_slice()),
-    };
     let retains = settings.rotation.as_ref().is_some_and(|rotation| rotation.retention.is_some());
-    let writes = if retains { Role::WriterRetaining } else { Role::Writer };
+    let writes = Role::writer(retains, settings.workers);
     let plan = |role| plans::of(role, settings, identities, &places);
-    let (capture_plan, reassembler_plan, writer_plan) =
-        (plan(role)?, plan(Role::Reassembler)?, plan(writes)?);
-    let mut first = vec![(capture_out, manifest::DATA_OUT)];
-    let mut between = vec![(reassembler_in, manifest::DATA_IN), (reassembler_out, manifest::DATA_OUT)];
-    let memory = Memory::new().map(|(memory, sender, receiver)| {
-        first.extend(sender);
-        between.extend(receiver);
-        memory
-    });
-    // Capture first: it takes longest to get ready, with libpcap to load and filters to compile.
-    let capture = begin(role, first, inputs, capture_plan)?;
-    let reassembler = begin(Role::Reassembler, between, &[], reassembler_plan)?;
-    let mut last = vec![(writer_in, manifest::DATA_IN)];
+    let writer_plan = plan(writes)?;
+    let Workers { mut processes, memories, heard: mut last, joining } =
+        workers(settings, identities, plan(Role::Reassembler)?)?;
     let mut beyond = None;
     if settings.programs.any() {
         let (writers, runners) = to_the_runner(settings, &places, inherited)?;
@@ -96,19 +83,67 @@ pub fn start(
     last.extend(places.unprocessed.map(|file| (OwnedFd::from(file), manifest::UNPROCESSED)));
     last.extend(places.events.map(|events| (OwnedFd::from(events.file), manifest::EVENTS)));
     last.extend(places.console.map(|stdout| (stdout, manifest::CONSOLE)));
-    let writer = begin(writes, last, &[], writer_plan)?;
-    let mut processes = vec![capture, reassembler, writer];
+    processes.push(begin((writes, None), last, &[], writer_plan)?);
     let mut leftovers = None;
     if let Some((runners, plan)) = beyond {
         descendants::adopt_orphans().map_err(|e| Error::Told(format!("prctl: {e}")))?;
         leftovers = Some(Leftovers);
-        processes.push(begin(Role::Runner, runners, &[], plan)?);
+        processes.push(begin((Role::Runner, None), runners, &[], plan)?);
     }
-    Ok(Roles { processes, memory, leftovers })
+    Ok(Roles { processes, memories, joining, leftovers })
 }
 
 /// Descriptors with their numbers in the process that they are for.
 type Mapped = Vec<(OwnedFd, RawFd)>;
+
+/// A role, and which of several it is, from 1.
+type Place = (Role, Option<u32>);
+
+/// The pairs of capture and reassembler.
+struct Workers {
+    /// All captures, then all reassemblers.
+    processes: Vec<Process>,
+    /// What each pair shares.
+    memories: Vec<Memory>,
+    /// What the writer hears them by.
+    heard: Mapped,
+    /// What the captures beyond the first wait for.
+    joining: Option<Box<CapturePlan>>,
+}
+
+/// Starts the pairs of capture and reassembler.
+fn workers(settings: &Settings, identities: &Identities, plan: Plan) -> Result<Workers, Error> {
+    let (role, inputs) = match &settings.input {
+        Input::Live { .. } => (Role::CaptureLive, &[][..]),
+        Input::Savefiles(files) => (Role::CaptureFiles, files.as_slice()),
+    };
+    let (mut processes, mut reassemblers) = (Vec::new(), Vec::new());
+    let (mut memories, mut heard) = (Vec::new(), Vec::new());
+    let several = settings.workers > 1;
+    let first = Plan::Capture(plans::capture(settings, identities, several.then_some(Group::Begin)));
+    for (number, writers) in (1..).zip(manifest::data_in(settings.workers)) {
+        let worker = several.then_some(number);
+        let (capture_out, reassembler_in) = data_channel()?;
+        let (reassembler_out, writer_in) = data_channel()?;
+        let mut out = vec![(capture_out, manifest::DATA_OUT)];
+        let mut between = vec![(reassembler_in, manifest::DATA_IN), (reassembler_out, manifest::DATA_OUT)];
+        memories.extend(Memory::new().map(|(memory, sender, receiver)| {
+            out.extend(sender);
+            between.extend(receiver);
+            memory
+        }));
+        // Capture first: it takes longest to get ready, with libpcap to load and filters to compile.
+        processes.push(match number {
+            1 => begin((role, worker), out, inputs, first.clone())?,
+            _ => spawn((role, worker), out, false)?,
+        });
+        reassemblers.push(begin((Role::Reassembler, worker), between, &[], plan.clone())?);
+        heard.push((writer_in, writers));
+    }
+    processes.append(&mut reassemblers);
+    let joining = several.then(|| Box::new(plans::capture(settings, identities, None)));
+    Ok(Workers { processes, memories, heard, joining })
+}
 
 /// What lies between writer and runner: the writer's descriptors, and the runner's.
 fn to_the_runner(
@@ -137,17 +172,42 @@ fn to_the_runner(
 
 impl Roles {
     /// The processes, by the names of their executables.
-    pub fn named(&self) -> Vec<(&'static str, u32)> {
-        self.processes.iter().map(|process| (process.role.executable(), process.pid())).collect()
+    pub fn named(&self) -> Vec<(String, u32)> {
+        self.processes.iter().map(|process| (process.name(), process.pid())).collect()
+    }
+
+    /// A capture has begun a group of packet sockets: the others join it.
+    pub fn join(&mut self, index: usize, number: u16) -> Result<(), Error> {
+        let joining = self.joining.take_if(|_| index == 0);
+        let Some(mut plan) = joining else {
+            let breach = Breach::Forbidden("a group that nobody waits for");
+            return Err(self
+                .processes
+                .get(index)
+                .map_or(Error::AlreadyTold, |process| process.breach(breach)));
+        };
+        if let Source::Live(live) = &mut plan.source {
+            live.group = Some(Group::Join(number));
+        }
+        for process in self.captures().skip(1) {
+            process.tell(&ToRole::Plan(Box::new(Plan::Capture((*plan).clone()))))?;
+            process.tell(&ToRole::Confine)?;
+        }
+        Ok(())
+    }
+
+    fn captures(&self) -> impl Iterator<Item = &Process> {
+        self.processes.iter().filter(|process| process.role.captures())
     }
 
     /// Gives the word to start, from the last role to the first, once nobody can get to write to what two share.
     pub fn begin(&mut self, states: &[RoleState]) -> Result<(), Error> {
-        if let Some(memory) = self.memory.take() {
+        for memory in self.memories.drain(..) {
             memory.seal().map_err(|e| Error::Told(format!("shared memory: cannot be sealed: {e}")))?;
         }
+        let start = Start { states: states.to_vec(), at: plans::now() };
         for process in self.processes.iter().rev() {
-            process.tell(&ToRole::Start(states.to_vec()))?;
+            process.tell(&ToRole::Start(start.clone()))?;
         }
         Ok(())
     }
@@ -164,41 +224,41 @@ impl Roles {
         }
     }
 
-    /// Tells the capture process to end in order, and the runner to begin nothing more.
+    /// Tells capture to end in order, and the runner to begin nothing more.
     pub fn stop(&self) -> Result<(), Error> {
-        self.tell_capture(&ToRole::Stop)?;
+        self.stop_captures()?;
         self.hurry()
+    }
+
+    /// Tells capture to end in order.
+    pub fn stop_captures(&self) -> Result<(), Error> {
+        self.tell_captures(&ToRole::Stop(plans::now()))
     }
 
     /// Tells the runner to stop; what runs it leaves a while at the first word, and none at the second.
     pub fn hurry(&self) -> Result<(), Error> {
         let runner = self.processes.iter().find(|process| process.role.runs_programs());
-        runner.map_or(Ok(()), |runner| runner.tell(&ToRole::Stop))
+        runner.map_or(Ok(()), |runner| runner.tell(&ToRole::Stop(plans::now())))
     }
 
     /// Asks how far all are; each answers over its own channel.
     pub fn count(&self) -> Result<(), Error> {
-        self.tell_capture(&ToRole::Count)
+        self.tell_captures(&ToRole::Count)
     }
 
     /// Has output go on in another directory, after all that was captured before.
     pub fn rotate(&self) -> Result<(), Error> {
-        self.tell_capture(&ToRole::Rotate)
+        self.tell_captures(&ToRole::Rotate)
     }
 
-    fn tell_capture(&self, message: &ToRole) -> Result<(), Error> {
-        self.processes.first().map_or(Ok(()), |capture| capture.tell(message))
+    fn tell_captures(&self, message: &ToRole) -> Result<(), Error> {
+        self.captures().try_for_each(|capture| capture.tell(message))
     }
 }
 
 /// Starts one role, tells it what it is to do, and has it confine itself.
-fn begin(
-    role: Role,
-    descriptors: Vec<(OwnedFd, i32)>,
-    inputs: &[Savefile],
-    plan: Plan,
-) -> Result<Process, Error> {
-    let process = spawn(role, descriptors, inputs.iter().any(|input| input.path == b"-"))?;
+fn begin(place: Place, descriptors: Mapped, inputs: &[Savefile], plan: Plan) -> Result<Process, Error> {
+    let process = spawn(place, descriptors, inputs.iter().any(|input| input.path == b"-"))?;
     process.tell(&ToRole::Plan(Box::new(plan)))?;
     for input in inputs {
         process.tell(&ToRole::Input(input.clone()))?;
@@ -207,8 +267,8 @@ fn begin(
     Ok(process)
 }
 
-fn spawn(role: Role, descriptors: Vec<(OwnedFd, i32)>, stdin: bool) -> Result<Process, Error> {
-    let failed = |reason: String| Error::Start { role: role.executable(), reason };
+fn spawn((role, worker): Place, descriptors: Mapped, stdin: bool) -> Result<Process, Error> {
+    let failed = |reason: String| Error::Start { role: process::name(role, worker), reason };
     let path =
         executable(role).ok_or_else(|| failed("not found beside tcpflow or in ../libexec/tcpflow".into()))?;
     let (ours, theirs) = pair().map_err(|e| failed(format!("control channel: {e}")))?;
@@ -218,6 +278,8 @@ fn spawn(role: Role, descriptors: Vec<(OwnedFd, i32)>, stdin: bool) -> Result<Pr
     let input = nothing.try_clone().map_err(|e| failed(format!("/dev/null: {e}")))?;
     let mut command = Command::new(path);
     command
+        // For who looks at what runs; the role does not look at it.
+        .args(worker.map(|worker| worker.to_string()))
         .env_clear()
         .stdin(if stdin { Stdio::inherit() } else { input.into() })
         .stdout(nothing)
@@ -225,7 +287,7 @@ fn spawn(role: Role, descriptors: Vec<(OwnedFd, i32)>, stdin: bool) -> Result<Pr
         .map_err(|e| failed(e.to_string()))?;
     sys::ignore_signals(&mut command);
     let child = command.spawn().map_err(|e| failed(e.to_string()))?;
-    Ok(Process::new(role, child, ours))
+    Ok(Process::new(role, worker, child, ours))
 }
 
 /// Finds a role's executable by where the command itself is, never by the environment.

@@ -56,8 +56,8 @@ pub struct Metrics {
     untold: Option<Errno>,
 }
 
-/// A process of the run, by the name of its executable.
-pub type Named = (&'static str, u32);
+/// A process of the run, by its name.
+pub type Named = (String, u32);
 
 impl Metrics {
     /// Writes the file for the first time, with nothing counted: if that cannot be, the run does not begin.
@@ -78,7 +78,7 @@ impl Metrics {
             failed: false,
             untold: None,
         };
-        let text = metrics.text(&Counters::default(), processes);
+        let text = metrics.text(&Counters::of(settings.workers), processes);
         let cannot = |errno: Errno| {
             let user = Uid::effective();
             let user = metrics.place.user.map_or(user, |user| Uid::from_raw(user.uid));
@@ -148,7 +148,7 @@ impl Metrics {
         );
         counted(&mut page, counters);
         page.head("process_resident_memory_bytes", "gauge", "Memory of each process of the run");
-        let own = ("tcpflow", std::process::id());
+        let own = ("tcpflow".to_owned(), std::process::id());
         for (name, pid) in processes.iter().chain([&own]) {
             if let Some(bytes) = resident(*pid) {
                 page.sample("process_resident_memory_bytes", &[("process", name)], bytes);
@@ -351,10 +351,10 @@ mod tests {
             failed: false,
             untold: None,
         };
-        let (mut counters, is_there) = (Counters::default(), || directory.join("m").exists());
+        let (mut counters, is_there) = (Counters::of(1), || directory.join("m").exists());
         assert!(metrics.is_due(&counters, &[]) && !metrics.is_due(&counters, &[]));
         let capture = Counts::Capture { bytes: 0, of: None, frames: 23, filtered: 0, dropped: 0 };
-        counters.take(&capture);
+        counters.take(0, &capture);
         metrics.heard(&counters, &[]);
         assert!(!is_there(), "the others have not answered");
         metrics.due = Instant::now();

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use nix::unistd::{User, getuid};
 use policy::Role;
 use proto::plan::{
-    CapturePlan, Confinement, EventsPlan, Identity, Limits, Live, Plan, ReassemblerPlan, ReportPlace,
+    CapturePlan, Confinement, EventsPlan, Group, Identity, Limits, Live, Plan, ReassemblerPlan, ReportPlace,
     ReportPlan, RotationPlan, Source, Wanted, WriterPlan,
 };
 use proto::text::Text;
@@ -18,6 +18,7 @@ use super::programs;
 use super::progress;
 use super::settings::{Input, Settings};
 
+const MEBIBYTE: u32 = 1 << 20;
 /// libpcap's largest snap length, and tcpflow's.
 const SNAP_LENGTH: u32 = 262_144;
 /// What a role's program, libraries, stack and buffers take of its address space, in bytes.
@@ -39,9 +40,11 @@ const DIRECTORIES: u64 = 48;
 /// The plan of `role`.
 pub fn of(role: Role, settings: &Settings, identities: &Identities, places: &Places) -> Result<Plan, Error> {
     Ok(match role {
-        Role::CaptureLive | Role::CaptureFiles => Plan::Capture(capture(settings, identities)),
+        Role::CaptureLive | Role::CaptureFiles => Plan::Capture(capture(settings, identities, None)),
         Role::Reassembler => Plan::Reassembler(reassembler(settings, identities)),
-        Role::Writer | Role::WriterRetaining => Plan::Writer(writer(settings, places)),
+        Role::Writer | Role::WriterRetaining | Role::WriterOfSeveral | Role::WriterOfSeveralRetaining => {
+            Plan::Writer(writer(settings, places))
+        }
         Role::Runner => Plan::Runner(Box::new(programs::plan(settings, places)?)),
     })
 }
@@ -50,7 +53,8 @@ fn confinement(settings: &Settings, identity: Option<Identity>, limits: Limits) 
     Confinement { mode: settings.sandbox, identity, limits }
 }
 
-fn capture(settings: &Settings, identities: &Identities) -> CapturePlan {
+/// The plan of a capture; `group`: that of its packet socket, where there are several.
+pub fn capture(settings: &Settings, identities: &Identities, group: Option<Group>) -> CapturePlan {
     // The ring of a live capture is mapped, so that its size counts.
     let (source, more) = match &settings.input {
         Input::Savefiles(_) => (Source::Savefiles, DECOMPRESSION),
@@ -59,10 +63,12 @@ fn capture(settings: &Settings, identities: &Identities) -> CapturePlan {
                 interface: interface.clone(),
                 promiscuous: *promiscuous,
                 snap_length: SNAP_LENGTH,
-                buffer_size: *buffer_size,
+                ring: share_of_ring(*buffer_size, settings.workers),
                 packet_buffer_timeout: *packet_buffer_timeout,
+                group,
             };
-            (Source::Live(live), u64::from(*buffer_size) << 20)
+            let ring = live.ring.into();
+            (Source::Live(live), ring)
         }
     };
     let space = FIXED_SPACE.saturating_add(more);
@@ -76,8 +82,14 @@ fn capture(settings: &Settings, identities: &Identities) -> CapturePlan {
     }
 }
 
+/// What each of several captures gets of the memory of the ring, in bytes; a mebibyte at least.
+fn share_of_ring(mebibytes: u32, workers: u32) -> u32 {
+    mebibytes.saturating_mul(MEBIBYTE).checked_div(workers).unwrap_or_default().max(MEBIBYTE)
+}
+
 fn reassembler(settings: &Settings, identities: &Identities) -> ReassemblerPlan {
-    let max_memory = settings.max_memory << 20;
+    let all_memory = settings.max_memory.saturating_mul(MEBIBYTE.into());
+    let max_memory = all_memory.checked_div(settings.workers.into()).unwrap_or_default();
     let addresses = settings.charts.map_or(0, |charts| u64::from(charts.addresses));
     let space = FIXED_SPACE
         .saturating_add(max_memory.saturating_mul(SLACK))
@@ -110,6 +122,7 @@ fn reassembler(settings: &Settings, identities: &Identities) -> ReassemblerPlan 
             events: settings.events.is_some(),
         },
         rotation: rotation(settings),
+        workers: settings.workers,
     }
 }
 
@@ -133,7 +146,9 @@ fn writer(settings: &Settings, places: &Places) -> WriterPlan {
     // Flow files, and a few more: channels, directory, report.
     let retention = settings.rotation.as_ref().and_then(|rotation| rotation.retention);
     let listing = if retention.is_some() { DIRECTORIES } else { 0 };
+    let channels = u64::from(settings.workers).saturating_sub(1);
     let open_files = u64::from(settings.max_open_files).saturating_add(16).saturating_add(listing);
+    let open_files = open_files.saturating_add(channels);
     let limits = Limits { address_space: None, open_files: Some(open_files), file_size: None };
     WriterPlan {
         confinement: confinement(settings, places.writer, limits),
@@ -157,6 +172,7 @@ fn writer(settings: &Settings, places: &Places) -> WriterPlan {
         notify: programs::notify(&settings.programs).map(Box::new),
         rotates: settings.rotation.is_some(),
         retention,
+        workers: settings.workers,
     }
 }
 
@@ -178,7 +194,8 @@ fn report(settings: &Settings, places: &Places) -> ReportPlan {
     }
 }
 
-fn now() -> Timestamp {
+/// The time of the system's clock.
+pub fn now() -> Timestamp {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::new(i64::try_from(now.as_secs()).unwrap_or_default(), now.subsec_nanos())
 }

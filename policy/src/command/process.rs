@@ -23,6 +23,8 @@ const LOOK: Duration = Duration::from_millis(2);
 pub struct Process {
     /// Which.
     pub role: Role,
+    /// Which of several, from 1.
+    worker: Option<u32>,
     child: Child,
     control: OwnedFd,
 }
@@ -38,8 +40,19 @@ pub enum Heard {
 
 impl Process {
     /// Takes a child that was just started, and the command's end of its control channel.
-    pub fn new(role: Role, child: Child, control: OwnedFd) -> Self {
-        Self { role, child, control }
+    pub fn new(role: Role, worker: Option<u32>, child: Child, control: OwnedFd) -> Self {
+        Self { role, worker, child, control }
+    }
+
+    /// What it is called: its executable, and which of several it is.
+    pub fn name(&self) -> String {
+        name(self.role, self.worker)
+    }
+
+    /// Which of several it is, from 0.
+    pub fn place(&self) -> usize {
+        let before = self.worker.and_then(|worker| worker.checked_sub(1)).unwrap_or_default();
+        usize::try_from(before).unwrap_or(usize::MAX)
     }
 
     /// Its process number.
@@ -52,7 +65,7 @@ impl Process {
         let coded = control::encode(message).map_err(|breach| self.breach(breach))?;
         match channel::send(&self.control, &coded) {
             Ok(()) | Err(channel::Error::Gone) => Ok(()),
-            Err(e) => Err(Error::Start { role: self.role.executable(), reason: e.to_string() }),
+            Err(e) => Err(Error::Start { role: self.name(), reason: e.to_string() }),
         }
     }
 
@@ -93,7 +106,7 @@ impl Process {
 
     /// What it says of itself that it may not.
     pub fn breach(&self, breach: Breach) -> Error {
-        Error::Breach { role: self.role.executable(), breach }
+        Error::Breach { role: self.name(), breach }
     }
 }
 
@@ -108,6 +121,12 @@ impl AsFd for Process {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.control.as_fd()
     }
+}
+
+/// What a role of a run is called: its executable, and which of several it is.
+pub fn name(role: Role, worker: Option<u32>) -> String {
+    let executable = role.executable();
+    worker.map_or_else(|| executable.to_owned(), |worker| format!("{executable} {worker}"))
 }
 
 /// Why a process ended, where it did not end as it should.

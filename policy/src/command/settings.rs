@@ -64,6 +64,8 @@ pub struct Settings {
     pub tcp_timeout: u64,
     /// `-S max_memory`: MiB that flows may take in the reassembler.
     pub max_memory: u64,
+    /// `-S workers`: pairs of capture and reassembler.
+    pub workers: u32,
     /// `-S decap`: whether packets in tunnels are decoded.
     pub tunnels: bool,
     /// `-S flow_key`: what tells flows apart beside addresses and ports.

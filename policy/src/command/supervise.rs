@@ -89,7 +89,7 @@ pub fn until_the_end(
         stopped: false,
         deadline: None,
         read,
-        counters: Counters::default(),
+        counters: Counters::of(settings.workers),
         asked: false,
         metrics,
         progress: Progress::new(settings),
@@ -206,14 +206,22 @@ impl Watch<'_> {
             Ok(Heard::Message(FromRole::Notice(notice))) => {
                 self.progress.aside(|| tell::notice(&notice, self.settings));
             }
-            Ok(Heard::Message(FromRole::Counts(counts))) => self.count(&counts),
+            Ok(Heard::Message(FromRole::Counts(counts))) => {
+                let place = process.place();
+                self.count(place, &counts);
+            }
             Ok(Heard::Message(FromRole::Done { failed })) => {
+                let captures = process.role.captures();
                 if let Some(fate @ Fate::Running) = self.fates.get_mut(index) {
                     *fate = Fate::Done { failed };
                 }
+                // Of several one does not go on without the others, whose part of the traffic would become its own.
+                if captures && self.settings.workers > 1 {
+                    self.roles.stop_captures()?;
+                }
             }
             Ok(Heard::Message(FromRole::Failed(text))) => self.failed(index, text.as_str())?,
-            Ok(Heard::Message(FromRole::Ready(_))) => {
+            Ok(Heard::Message(FromRole::Ready(_) | FromRole::Group(_))) => {
                 self.failed(index, "protocol breach: ready after the start")?;
             }
             Ok(Heard::Closed) => self.closed(index)?,
@@ -250,8 +258,8 @@ impl Watch<'_> {
     }
 
     /// A role has said how far it is.
-    fn count(&mut self, counts: &Counts) {
-        self.counters.take(counts);
+    fn count(&mut self, place: usize, counts: &Counts) {
+        self.counters.take(place, counts);
         if let Some(metrics) = &mut self.metrics {
             metrics.heard(&self.counters, &self.roles.named());
         }
@@ -300,7 +308,7 @@ impl Watch<'_> {
         let (mut killed, mut said, mut in_part) = (Vec::new(), Vec::new(), false);
         for (process, fate) in self.roles.processes.iter_mut().zip(&self.fates) {
             let status = process.wait_until(deadline);
-            let name = process.role.executable();
+            let name = process.name();
             match (fate, status) {
                 (_, None) => {
                     process.kill();

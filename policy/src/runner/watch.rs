@@ -167,7 +167,7 @@ impl<'a> Watch<'a> {
     fn heed(&mut self, now: Instant) -> Result<bool, Error> {
         match self.control.request() {
             Ok(None | Some(Request::Count | Request::Rotate)) => {}
-            Ok(Some(Request::Stop)) => {
+            Ok(Some(Request::Stop(_))) => {
                 let deadline = if self.stop.is_some() { Some(now) } else { now.checked_add(GRACE) };
                 self.stop = deadline;
                 self.outlets.all_mut().for_each(Outlet::hasten);

@@ -13,16 +13,12 @@ const MOUNT_POINTS: [&str; 7] = ["/proc", "/tmp", "/dev", "/sys", "/usr", "/etc"
 /// Makes the writer's output directory its working directory: the one place that unshare(2) carries over
 /// into a new mount namespace, where a descriptor from the old one can no longer be bound.
 pub fn stand_in_output(role: Role) -> Result<(), String> {
-    match role {
-        Role::Writer | Role::WriterRetaining => {
-            let directory = sys::duplicate(OUTPUT).map_err(|e| e.to_string())?;
-            fchdir(directory).map_err(|e| e.to_string())?;
-        }
-        Role::CaptureLive | Role::CaptureFiles | Role::Reassembler | Role::Runner => {
-            chdir("/").map_err(|e| e.to_string())?;
-        }
+    if role.writes() {
+        let directory = sys::duplicate(OUTPUT).map_err(|e| e.to_string())?;
+        fchdir(directory).map_err(|e| e.to_string())
+    } else {
+        chdir("/").map_err(|e| e.to_string())
     }
-    Ok(())
 }
 
 /// Replaces the root directory of this mount namespace.
@@ -35,18 +31,15 @@ pub fn replace_root(role: Role) -> Result<String, String> {
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
         .or_else(|e| if e == Errno::EINVAL { Ok(()) } else { Err(format!("private mounts: {e}")) })?;
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    let place = match role {
-        Role::CaptureLive | Role::CaptureFiles | Role::Reassembler | Role::Runner => {
-            mount_somewhere(|place| {
-                let flags = flags | MsFlags::MS_RDONLY;
-                mount(Some("none"), place, Some("tmpfs"), flags, Some("size=4k,nr_inodes=1,mode=0555"))
-            })?
-        }
-        Role::Writer | Role::WriterRetaining => {
-            let tree =
-                sys::clone_working_directory().map_err(|e| format!("bind of the output directory: {e}"))?;
-            mount_somewhere(|place| sys::attach_tree(&tree, place))?
-        }
+    let place = if role.writes() {
+        let tree =
+            sys::clone_working_directory().map_err(|e| format!("bind of the output directory: {e}"))?;
+        mount_somewhere(|place| sys::attach_tree(&tree, place))?
+    } else {
+        mount_somewhere(|place| {
+            let flags = flags | MsFlags::MS_RDONLY;
+            mount(Some("none"), place, Some("tmpfs"), flags, Some("size=4k,nr_inodes=1,mode=0555"))
+        })?
     };
     chdir(place).map_err(|e| format!("chdir: {e}"))?;
     let how = pivot(place)?;

@@ -21,12 +21,11 @@ pub fn restrict(role: Role) -> Result<String, String> {
         .and_then(|r| r.scope(Scope::from_all(NEWEST)))
         .and_then(Ruleset::create)
         .map_err(|e| e.to_string())?;
-    let created = match role {
-        Role::Writer | Role::WriterRetaining => {
-            let directory = sys::duplicate(OUTPUT).map_err(|e| e.to_string())?;
-            created.add_rule(PathBeneath::new(directory, writer_rights(role))).map_err(|e| e.to_string())?
-        }
-        Role::CaptureLive | Role::CaptureFiles | Role::Reassembler | Role::Runner => created,
+    let created = if role.writes() {
+        let directory = sys::duplicate(OUTPUT).map_err(|e| e.to_string())?;
+        created.add_rule(PathBeneath::new(directory, writer_rights(role))).map_err(|e| e.to_string())?
+    } else {
+        created
     };
     let status = created.restrict_self().map_err(|e| e.to_string())?;
     match (status.ruleset, status.landlock) {
@@ -44,7 +43,7 @@ pub fn restrict(role: Role) -> Result<String, String> {
 fn writer_rights(role: Role) -> BitFlags<AccessFs> {
     let rights =
         AccessFs::MakeReg | AccessFs::MakeDir | AccessFs::WriteFile | AccessFs::ReadFile | AccessFs::Truncate;
-    if role == Role::WriterRetaining {
+    if role.removes() {
         rights | AccessFs::ReadDir | AccessFs::RemoveFile | AccessFs::RemoveDir
     } else {
         rights

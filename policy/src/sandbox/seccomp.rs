@@ -17,6 +17,9 @@ const CAPTURE_FILES: &[Instruction] = include!(concat!(env!("OUT_DIR"), "/captur
 const REASSEMBLER: &[Instruction] = include!(concat!(env!("OUT_DIR"), "/reassembler.rs"));
 const WRITER: &[Instruction] = include!(concat!(env!("OUT_DIR"), "/writer.rs"));
 const WRITER_RETAINING: &[Instruction] = include!(concat!(env!("OUT_DIR"), "/writer-retaining.rs"));
+const WRITER_OF_SEVERAL: &[Instruction] = include!(concat!(env!("OUT_DIR"), "/writer-of-several.rs"));
+const WRITER_OF_SEVERAL_RETAINING: &[Instruction] =
+    include!(concat!(env!("OUT_DIR"), "/writer-of-several-retaining.rs"));
 const RUNNER: &[Instruction] = include!(concat!(env!("OUT_DIR"), "/runner.rs"));
 const PYTHON: &[Instruction] = include!(concat!(env!("OUT_DIR"), "/python.rs"));
 
@@ -38,6 +41,8 @@ fn program(role: Role, packet: Option<RawFd>) -> Result<Vec<sock_filter>, String
         Role::Reassembler => REASSEMBLER,
         Role::Writer => WRITER,
         Role::WriterRetaining => WRITER_RETAINING,
+        Role::WriterOfSeveral => WRITER_OF_SEVERAL,
+        Role::WriterOfSeveralRetaining => WRITER_OF_SEVERAL_RETAINING,
         Role::Runner => RUNNER,
     };
     fill(list, packet)
@@ -72,8 +77,9 @@ mod tests {
 
     #[test]
     fn only_live_capture_names_a_packet_socket() {
-        for role in [Role::CaptureFiles, Role::Reassembler, Role::Writer, Role::WriterRetaining, Role::Runner]
-        {
+        let writers = [(false, 1), (true, 1), (false, 2), (true, 2)];
+        let writers = writers.map(|(retains, workers)| Role::writer(retains, workers));
+        for role in writers.into_iter().chain([Role::CaptureFiles, Role::Reassembler, Role::Runner]) {
             assert!(program(role, None).is_ok(), "{role:?}");
         }
     }

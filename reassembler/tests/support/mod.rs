@@ -34,6 +34,7 @@ pub fn plan() -> ReassemblerPlan {
         time_delta: 0,
         tcp_timeout: 0,
         max_memory: 256 * MIB,
+        workers: 1,
         patience: None,
         tunnels: true,
         separation: Separation::Tunnel,

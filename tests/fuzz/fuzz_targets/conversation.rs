@@ -112,6 +112,7 @@ fn plan(choice: u16) -> ReassemblerPlan {
         tcp_timeout: u64::from(choice & 4),
         // Little enough that flows are evicted.
         max_memory: if choice & 8 == 0 { 64 << 20 } else { 4096 },
+        workers: 1,
         patience: (choice & 4 == 0).then_some(1),
         tunnels: choice & 16 == 0,
         separation: if choice & 32 == 0 { Separation::Tunnel } else { Separation::Addresses },

@@ -26,7 +26,9 @@ fn main() -> ExitCode {
 fn perform(control: &Control) -> Result<Done, String> {
     // By its first argument and not by where it lies: it is started through a link.
     let here = std::env::args_os().next().ok_or("no name")?;
-    let script = Path::new(&here).with_file_name("script");
+    // Of several each has a script of its own.
+    let number = std::env::args().nth(1).unwrap_or_default();
+    let script = Path::new(&here).with_file_name(format!("script{number}"));
     let script = std::fs::read(&script).map_err(|e| format!("{}: {e}", script.display()))?;
     let script: Script = postcard::from_bytes(&script).map_err(|e| format!("script: {e}"))?;
     let (plan, _) = control.plan().map_err(|e| e.to_string())?;
@@ -44,7 +46,12 @@ fn perform(control: &Control) -> Result<Done, String> {
     }
     match role {
         Role::Reassembler | Role::Runner => hear_out(),
-        Role::CaptureLive | Role::CaptureFiles | Role::Writer | Role::WriterRetaining => {}
+        Role::CaptureLive
+        | Role::CaptureFiles
+        | Role::Writer
+        | Role::WriterRetaining
+        | Role::WriterOfSeveral
+        | Role::WriterOfSeveralRetaining => {}
     }
     Ok(Done::Fully)
 }
@@ -68,10 +75,7 @@ fn part(plan: &Plan) -> (Role, &Confinement) {
             Source::Savefiles => (Role::CaptureFiles, &plan.confinement),
         },
         Plan::Reassembler(plan) => (Role::Reassembler, &plan.confinement),
-        Plan::Writer(plan) => {
-            let retains = plan.retention.is_some();
-            (if retains { Role::WriterRetaining } else { Role::Writer }, &plan.confinement)
-        }
+        Plan::Writer(plan) => (Role::writer(plan.retention.is_some(), plan.workers), &plan.confinement),
         Plan::Runner(plan) => (Role::Runner, &plan.confinement),
     }
 }

@@ -70,6 +70,7 @@ fn plan(wanted: Wanted) -> ReassemblerPlan {
         tcp_timeout: 0,
         max_memory: 256 << 20,
         rotation: None,
+        workers: 1,
         patience: None,
         tunnels: true,
         separation: Separation::Tunnel,

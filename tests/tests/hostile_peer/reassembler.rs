@@ -10,6 +10,7 @@ use proto::time::Timestamp;
 use tcpflow_tests::capture::{ETHERNET, pcap};
 use tcpflow_tests::conversation::{Conversation, Side};
 use tcpflow_tests::puppet::Script;
+pub use tcpflow_tests::said::{close, closing, data, end, open, totals};
 use tcpflow_tests::suite::{Case, Need};
 
 use super::{acts, stage};
@@ -71,51 +72,6 @@ pub fn cases() -> Vec<Case> {
     cases
 }
 
-pub fn open(flow: u64) -> FromReassembler {
-    let port = u16::try_from(flow % 60_000).unwrap();
-    FromReassembler::Open(FlowOpen {
-        flow: FlowId(flow),
-        key: FlowKey {
-            source: [10, 66, 66, 1].into(),
-            destination: [10, 66, 66, 2].into(),
-            source_port: port,
-            destination_port: 80,
-        },
-        number: flow,
-        session: flow,
-        vlan: None,
-        source_mac: None,
-        destination_mac: None,
-        start: Timestamp::new(1_600_000_000, 0),
-        client: true,
-    })
-}
-
-pub fn data(flow: u64, offset: u64, bytes: &[u8]) -> FromReassembler {
-    FromReassembler::Data(Span { flow: FlowId(flow), offset, length: u32::try_from(bytes.len()).unwrap() })
-}
-
-pub fn close(flow: u64, size: u64) -> FromReassembler {
-    FromReassembler::Close(Box::new(closing(flow, size)))
-}
-
-pub fn closing(flow: u64, size: u64) -> FlowClose {
-    FlowClose {
-        flow: FlowId(flow),
-        end: Timestamp::new(1_600_000_001, 0),
-        packets: 1,
-        length: 1,
-        captured: None,
-        size,
-        missing: 0,
-        cut: 0,
-        missing_runs: Missing::default(),
-        out_of_order: 0,
-        violations: 0,
-        ending: FlowEnding::Fin,
-    }
-}
-
 pub fn empty(flow: u64) -> FromReassembler {
     let FromReassembler::Open(open) = open(flow) else { unreachable!("a flow that opens") };
     let (end, ending) = (open.start, FlowEnding::Evicted);
@@ -126,15 +82,6 @@ pub fn empty(flow: u64) -> FromReassembler {
 pub fn body(number: u64) -> BodyOpen {
     let extension = Extension::try_from("html").unwrap();
     BodyOpen { flow: FlowId(0), number, offset: 0, extension, request: false }
-}
-
-/// The totals of a run of so many flows and bytes.
-pub fn totals(flows: u64, stored: u64) -> Totals {
-    Totals { flows, stored, payload: stored, ..Totals::unknown(Ending::Complete) }
-}
-
-pub fn end(flows: u64, stored: u64) -> FromReassembler {
-    FromReassembler::End(Box::new(totals(flows, stored)))
 }
 
 /// A message alone, without payload.

@@ -3,8 +3,9 @@
 use proto::Breach;
 use proto::control::Level;
 use proto::flow::{FlowOpen, Totals};
+use proto::frame::Dropped;
 
-use super::Session;
+use super::{NOT_WANTED, Session};
 use crate::events::{Events, Summary};
 use crate::flow::Flow;
 
@@ -29,6 +30,12 @@ impl Session<'_> {
     /// on in another directory.
     pub(super) fn peer(&mut self, flow: &Flow, continued: bool) -> Option<Box<str>> {
         self.events.as_mut()?.ends((&flow.open, flow.name.as_deref()), continued, &mut self.table)
+    }
+
+    /// The kernel has dropped frames.
+    pub(super) fn dropped(&mut self, dropped: Dropped) -> Result<(), Breach> {
+        let events = self.events.as_mut().ok_or(NOT_WANTED)?;
+        events.dropped(Dropped { frames: self.workers.dropped(dropped.frames), ..dropped })
     }
 
     pub(super) fn flush_events(&mut self) {

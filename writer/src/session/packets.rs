@@ -24,7 +24,7 @@ impl Session<'_> {
         if !self.store.keeps_packets() && self.unprocessed.is_none() {
             return Err(NOT_WANTED);
         }
-        self.medium = Some(medium);
+        self.workers.heard().medium = Some(medium);
         if let Some(unprocessed) = &mut self.unprocessed {
             unprocessed.medium(medium);
         }
@@ -41,14 +41,14 @@ impl Session<'_> {
         if !self.store.keeps_packets() {
             return Err(NOT_WANTED);
         }
-        let medium = self.medium.ok_or(NO_MEDIUM)?;
+        let medium = self.workers.heard().medium.ok_or(NO_MEDIUM)?;
         self.store.packet(self.table.get(flow)?, medium, (packet, bytes), pending);
         Ok(())
     }
 
     pub(super) fn unprocessed(&mut self, packet: &RawPacket, bytes: &[u8]) -> Result<(), Breach> {
         let unprocessed = self.unprocessed.as_mut().ok_or(NOT_WANTED)?;
-        let medium = self.medium.ok_or(NO_MEDIUM)?;
+        let medium = self.workers.heard().medium.ok_or(NO_MEDIUM)?;
         unprocessed.frame(medium, packet, bytes, &mut self.store.sums.unprocessed);
         Ok(())
     }

@@ -99,8 +99,22 @@ impl Session<'_> {
         Self { periods, ..self }
     }
 
-    /// Output goes on in another directory.
+    /// Output of who is heard goes on in another directory.
     pub(super) fn rotate(&mut self, rotation: Rotation) -> Result<(), Error> {
+        if self.periods.is_none() {
+            return Err(NOT_WANTED.into());
+        }
+        if self.table.has_files(self.workers.speaker()) {
+            return Err(Breach::Forbidden("a rotation with files open").into());
+        }
+        self.check(&rotation.totals)?;
+        self.workers.rotate(rotation);
+        self.rotate_if_all_wait()
+    }
+
+    /// Output goes on in another directory, if that of all is to.
+    pub(super) fn rotate_if_all_wait(&mut self) -> Result<(), Error> {
+        let Some(rotation) = self.workers.rotation() else { return Ok(()) };
         let Some(mut periods) = self.periods.take() else { return Err(NOT_WANTED.into()) };
         let result = self.rotate_to_next(&mut periods, rotation);
         self.periods = Some(periods);
@@ -109,10 +123,6 @@ impl Session<'_> {
 
     fn rotate_to_next(&mut self, periods: &mut Periods, rotation: Rotation) -> Result<(), Error> {
         let Rotation { start, totals } = rotation;
-        if self.table.has_files() {
-            return Err(Breach::Forbidden("a rotation with files open").into());
-        }
-        self.check(&totals)?;
         self.settle_with_closer(true);
         self.release_held();
         let begun = periods.begin(self.store.directory(), start);

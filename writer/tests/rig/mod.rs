@@ -12,7 +12,7 @@ use nix::sys::socket::{
 };
 use policy::manifest::{CONTROL, DATA_IN, OUTPUT, REPORT};
 use proto::batch::Outgoing;
-use proto::control::{self, FromRole, ToRole};
+use proto::control::{self, FromRole, Start, ToRole};
 use proto::flow::{
     Arrival, FlowClose, FlowEnding, FlowId, FlowKey, FlowOpen, FromReassembler, Medium, Missing, RawPacket,
     Span, Totals,
@@ -78,6 +78,7 @@ pub fn plan() -> WriterPlan {
         notify: None,
         rotates: false,
         retention: None,
+        workers: 1,
     }
 }
 
@@ -154,7 +155,9 @@ impl Rig {
     ) -> Self {
         let mut rig = Self::spawn(directory, place, plan, report);
         match rig.receive() {
-            Some(FromRole::Ready(_)) => rig.say(&ToRole::Start(Vec::new())),
+            Some(FromRole::Ready(_)) => {
+                rig.say(&ToRole::Start(Start { states: Vec::new(), at: Timestamp::default() }))
+            }
             other => panic!("not ready: {other:?}"),
         }
         rig

@@ -16,6 +16,7 @@ mod refusal;
 mod rotation;
 pub mod scanner;
 pub mod set;
+mod workers;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -69,7 +70,9 @@ pub fn parse(
         matches = matched(whole.into_iter().chain(line))?;
     }
     let line = arguments.iter().map(|a| a.to_string_lossy()).collect::<Vec<_>>().join(" ");
-    settings(&matches, line).map(|settings| Request::Run(Box::new(settings)))
+    let settings = settings(&matches, line)?;
+    workers::check(&settings)?;
+    Ok(Request::Run(Box::new(settings)))
 }
 
 /// What clap makes of options in their one shape.
@@ -100,9 +103,7 @@ fn settings(matches: &ArgMatches, command_line: String) -> Result<Settings, Erro
     let user = text(matches, "relinquish-privileges");
     let chroot = chroot(matches, user.as_deref())?;
     let naming = Naming::read(matches)?;
-    if scanners.post_processing && !naming.store {
-        return Err(Error::Plain("ERROR: post_processing currently requires storing output.".into()));
-    }
+    check_post_processing(&scanners, &naming)?;
     let packets = matches.get_flag("packets");
     // With `-K` tcpflow stores packets and prints nothing, whatever else it is told.
     let console = if packets { None } else { console(matches) };
@@ -142,6 +143,7 @@ fn settings(matches: &ArgMatches, command_line: String) -> Result<Settings, Erro
         time_delta: set.time_delta,
         tcp_timeout: set.tcp_timeout,
         max_memory: set.max_memory,
+        workers: set.workers,
         tunnels: set.tunnels,
         separation: set.separation,
         user,
@@ -157,6 +159,13 @@ fn settings(matches: &ArgMatches, command_line: String) -> Result<Settings, Erro
         rotation: rotation::read(matches)?,
         name: set.name,
     })
+}
+
+fn check_post_processing(scanners: &Scanners, naming: &Naming) -> Result<(), Error> {
+    if scanners.post_processing && !naming.store {
+        return Err(Error::Plain("ERROR: post_processing currently requires storing output.".into()));
+    }
+    Ok(())
 }
 
 fn chroot(matches: &ArgMatches, user: Option<&str>) -> Result<Option<PathBuf>, Error> {

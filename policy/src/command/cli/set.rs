@@ -3,6 +3,7 @@
 mod programs;
 
 use clap::ArgMatches;
+use proto::limits::MAX_WORKERS;
 use proto::plan::{Digest, Order, Overlap, Separation};
 use proto::traffic::MAX_ADDRESSES;
 
@@ -27,6 +28,8 @@ pub struct Set {
     pub max_memory: u64,
     /// `max_hole`: bytes of holes that a flow's file may have.
     pub max_hole: Option<u64>,
+    /// `workers`: pairs of capture and reassembler.
+    pub workers: u32,
     /// `decap`.
     pub tunnels: bool,
     /// `flow_key`.
@@ -69,6 +72,7 @@ impl Default for Set {
             overlap: Overlap::First,
             max_memory: 256,
             max_hole: None,
+            workers: 1,
             tunnels: true,
             separation: Separation::Tunnel,
             buffer_size: 64,
@@ -164,6 +168,12 @@ const KNOWN: &[Known] = &[
         default: "64",
         help: "MiB of the kernel's ring for a live capture",
         assign: |set, to| to.within(1..=2047).map(|value| set.buffer_size = value),
+    },
+    Known {
+        name: "workers",
+        default: "1",
+        help: "Processes that capture from an interface, and that reassemble, each with a part of the connections",
+        assign: |set, to| to.within(1..=MAX_WORKERS).map(|value| set.workers = value),
     },
     Known {
         name: "packet-buffer-timeout",

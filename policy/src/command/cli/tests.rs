@@ -215,6 +215,32 @@ fn a_configuration_stands_before_the_command_line() {
 }
 
 #[test]
+fn several_workers_share_an_interface_and_what_can_be_shared() {
+    assert_eq!(run(&["-i", "eth0"]).workers, 1);
+    for line in [&["-i", "eth0"][..], &[], &["--rotate", "1h"], &["-a", "-x", "netviz", "-x", "wifiviz"]] {
+        assert_eq!(run(&[line, &["-S", "workers=16"]].concat()).workers, 16, "{line:?}");
+    }
+    for (line, words) in [
+        (&["-r", "x.pcap"][..], "-S workers=2: savefiles are read in their order, by one;"),
+        (&["-R", "x.pcap"], "-S workers=2: savefiles"),
+        (&["-r", "-"], "-S workers=2: savefiles"),
+        (&["-l", "x.pcap"], "-S workers=2: savefiles"),
+        (&["-a"], "-S workers=2: netviz counts the traffic as a whole"),
+        (&["-e", "netviz"], "-S workers=2: netviz"),
+        (&["-e", "wifiviz"], "-S workers=2: wifiviz tells of networks"),
+        (&["--rotate", "1h", "--rotate", "1G"], "-S workers=2: --rotate by size takes one"),
+    ] {
+        let (status, text) = refused(&[line, &["-S", "workers=2"]].concat());
+        assert!(status == 2 && text.contains(words), "{line:?}: {text}");
+        assert_eq!(run(&[line, &["-S", "workers=1"]].concat()).workers, 1);
+    }
+    for number in ["0", "17", "two"] {
+        let (status, text) = refused(&["-S", &format!("workers={number}")]);
+        assert!(status != 0 && text.contains("not a whole number from 1 to 16"), "{text}");
+    }
+}
+
+#[test]
 fn an_interface_that_is_waited_for_has_a_name() {
     let waits = |line: &[&str]| match run(line).input {
         Input::Live { wait, .. } => wait,
