@@ -9,12 +9,14 @@ mod common;
 
 use std::net::UdpSocket;
 use std::process::{Command, Stdio};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use common::{Role, begin, plan};
 use nix::sched::{CloneFlags, unshare};
 use proto::control::{FromRole, ToRole};
 use proto::frame::Ending;
-use proto::plan::{Live, Source};
+use proto::plan::{Group, Live, Source};
+use proto::time::Timestamp;
 
 /// Moves this thread, and the processes it starts, into a network of its own; none without root.
 fn own_network() -> Option<UdpSocket> {
@@ -63,6 +65,65 @@ fn frames_sent_before_the_stop_are_relayed_and_counted() {
     let kernel = end.kernel.unwrap();
     assert_eq!((&end.ending, end.frames_read, kernel.dropped), (&Ending::Stopped, 500, 0));
     assert!(kernel.received >= 500);
+}
+
+#[test]
+fn several_share_an_interface() {
+    let Some(_socket) = own_network() else { return };
+    let in_group = |group| match source("lo") {
+        Source::Live(live) => Source::Live(Live { group: Some(group), ..live }),
+        Source::Savefiles => unreachable!("an interface"),
+    };
+    let filter = Some("udp dst portrange 7100-7199");
+    let start = |group| Role::start(plan(in_group(group), filter), &[], Stdio::null());
+    let first = start(Group::Begin);
+    let FromRole::Group(number) = first.hear() else { panic!("it tells its group") };
+    // Nobody else's is begun twice.
+    let alone = start(Group::Begin);
+    let FromRole::Group(other) = alone.hear() else { panic!("it tells its group") };
+    assert_ne!(number, other);
+    let second = start(Group::Join(number));
+    let roles = [first, second, alone];
+    roles.iter().for_each(begin);
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for port in 7100..7200_u16 {
+        for _ in 0..3 {
+            socket.send_to(&port.to_be_bytes(), ("127.0.0.1", port)).unwrap();
+        }
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let at = Timestamp::new(i64::try_from(now.as_secs()).unwrap() + 1, 0);
+    roles.iter().for_each(|role| role.tell(&ToRole::Stop(at)));
+    let mut ports = roles.map(|role| {
+        let outcome = role.finish();
+        assert_eq!(outcome.end().kernel.unwrap().dropped, 0);
+        let ports = outcome.payloads().into_iter().map(|frame| frame[42..44].to_vec());
+        ports.collect::<Vec<_>>()
+    });
+    assert_eq!(ports[2].len(), 300, "who is alone has all");
+    assert!(ports[..2].iter().all(|ports| ports.len() > 30), "{ports:?}");
+    assert_eq!(ports[0].len() + ports[1].len(), 300);
+    for ports in &mut ports {
+        ports.dedup();
+    }
+    assert_eq!(ports[0].len() + ports[1].len(), 100, "all of a port are one's");
+}
+
+#[test]
+fn what_comes_after_the_word_to_stop_is_nobodys_in_a_group() {
+    let Some(socket) = own_network() else { return };
+    let Source::Live(live) = source("lo") else { unreachable!("an interface") };
+    let source = Source::Live(Live { group: Some(Group::Begin), ..live });
+    let role = Role::start(plan(source, None), &[], Stdio::null());
+    assert!(matches!(role.hear(), FromRole::Group(_)));
+    begin(&role);
+    socket.send_to(b"late", "127.0.0.1:7000").unwrap();
+    // An hour before that.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    role.tell(&ToRole::Stop(Timestamp::new(i64::try_from(now.as_secs()).unwrap() - 3600, 0)));
+    let outcome = role.finish();
+    assert_eq!(outcome.payloads(), Vec::<&[u8]>::new());
+    assert_eq!(outcome.end().frames_read, 0);
 }
 
 #[test]

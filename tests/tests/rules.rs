@@ -55,7 +55,8 @@ mod rules {
         let mut all = cases![&needs[..3]; a_plugin_needs_every_rule];
         all.extend(cases![&needs; files_need_every_rule]);
         all.extend(cases![&[Need::Root, Need::Tracing, plain]; retention_needs_every_rule]);
-        all.extend(cases![&[Need::Namespaces, Need::Tracing, plain]; live_needs_every_rule]);
+        let live = [Need::Namespaces, Need::Tracing, plain];
+        all.extend(cases![&live; live_needs_every_rule, several_reassemblers_need_every_rule]);
         all
     }
 
@@ -432,6 +433,22 @@ def leaves(flow): os._exit(0)
         let _ = running.wait().expect(0);
         let recording = [recording.join().unwrap()];
         let missing = unneeded("capture-live", packet, &of(&recording, CAPTURE));
+        assert!(missing.is_empty(), "no run needs these rules:\n{}", missing.join("\n"));
+    }
+
+    fn several_reassemblers_need_every_rule() {
+        let lab = Lab::new();
+        let bench = Bench::of(Subject::Ours);
+        let run = bench.run(&["-i", INTERFACE, "-o", "out", "-S", "workers=2"]);
+        let mut running = run.after(&[&lab.at_server()[..], &HALT].concat()).start();
+        let recording = record(running.pid(), false);
+        running.wait_for("listening on");
+        transfer(&lab, SERVER);
+        running.signal(Signal::SIGINT);
+        let _ = running.wait().expect(0);
+        let recording = [recording.join().unwrap()];
+        let list = List::read_own("writer-of-several");
+        let missing = unneeded_of("writer-of-several", &list, &of(&recording, WRITER));
         assert!(missing.is_empty(), "no run needs these rules:\n{}", missing.join("\n"));
     }
 

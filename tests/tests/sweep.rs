@@ -60,12 +60,13 @@ mod sweep {
             (Setting::Savefiles, &[Need::Root, Need::Tracing][..]),
             (Setting::Live, &[Need::Namespaces, Need::Tracing]),
             (Setting::Retaining, &[Need::Root, Need::Tracing]),
+            (Setting::Several, &[Need::Namespaces, Need::Tracing]),
             (Setting::Runner, &[Need::Root, Need::Tracing]),
             (Setting::Plugin, &[Need::Root, Need::Tracing, Need::Program("python3")]),
         ] {
             // By other doors than the machine's own one more list of the same kind is no other.
             let parts: &[Part] = match setting {
-                Setting::Retaining => &[Part::Numbers, Part::Arguments],
+                Setting::Retaining | Setting::Several => &[Part::Numbers, Part::Arguments],
                 Setting::Savefiles | Setting::Live | Setting::Runner | Setting::Plugin => {
                     &[Part::Numbers, Part::Arguments, Part::X32, Part::Interrupt]
                 }
@@ -102,6 +103,7 @@ mod sweep {
         Savefiles,
         Live,
         Retaining,
+        Several,
         Runner,
         Plugin,
     }
@@ -131,6 +133,8 @@ mod sweep {
                 }
                 Self::Live => const { &[role("tcpflow-capture", "capture-live")] },
                 Self::Retaining => const { &[role("tcpflow-writer", "writer-retaining")] },
+                // Which has all that there is of the one that retains nothing.
+                Self::Several => const { &[role("tcpflow-writer", "writer-of-several-retaining")] },
                 Self::Runner => &[Subjected {
                     name: "tcpflow-runner",
                     list: "runner",
@@ -142,6 +146,10 @@ mod sweep {
             }
         }
 
+        fn is_live(self) -> bool {
+            [Self::Live, Self::Several].contains(&self)
+        }
+
         /// Whether what the list names is what is refused.
         fn lists_what_is_refused(self) -> bool {
             self == Self::Runner
@@ -150,16 +158,18 @@ mod sweep {
         fn start(self, scene: &Scene, more: &[&str]) -> Held {
             const PLUGGED: [&str; 8] =
                 ["-e", "python", "-S", "py_path=plugins", "-S", "py_module=m", "-S", "py_function=f"];
-            let input: &[&str] = if self == Self::Live { &["-i", INTERFACE] } else { &["-r", "-"] };
+            let input: &[&str] = if self.is_live() { &["-i", INTERFACE] } else { &["-r", "-"] };
             let own: &[&str] = match self {
                 Self::Savefiles | Self::Live => &["-U", "nobody"],
                 Self::Retaining => &["-U", "nobody", "--rotate", "1d", "--keep", "1d"],
+                Self::Several => &["-U", "nobody", "--rotate", "1d", "--keep", "1d", "-S", "workers=2"],
                 Self::Runner => &["-S", "tcp_cmd=true"],
                 Self::Plugin => &PLUGGED,
             };
             // One run rotates in a directory.
             let number = scene.runs.fetch_add(1, Ordering::Relaxed);
-            let output = if self == Self::Retaining { format!("out{number}") } else { "out".to_owned() };
+            let rotates = [Self::Retaining, Self::Several].contains(&self);
+            let output = if rotates { format!("out{number}") } else { "out".to_owned() };
             let mut run = scene.bench.run(&[input, own, more, &["-o", &output]].concat());
             if let Some(lab) = &scene.lab {
                 run = run.after(&lab.at_server());
@@ -194,7 +204,7 @@ mod sweep {
         fn new(setting: Setting) -> Self {
             let plugin = b"def f(flow):\n    return None\n";
             let bench = Bench::of(Subject::Ours).folder("plugins", 0o755).file("plugins/m.py", plugin);
-            Self { bench, lab: (setting == Setting::Live).then(Lab::new), runs: AtomicU32::new(0) }
+            Self { bench, lab: setting.is_live().then(Lab::new), runs: AtomicU32::new(0) }
         }
     }
 
