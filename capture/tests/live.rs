@@ -72,7 +72,7 @@ fn several_share_an_interface() {
     let Some(_socket) = own_network() else { return };
     let in_group = |group| match source("lo") {
         Source::Live(live) => Source::Live(Live { group: Some(group), ..live }),
-        Source::Savefiles => unreachable!("an interface"),
+        Source::Savefiles => panic!("an interface"),
     };
     let filter = Some("udp dst portrange 7100-7199");
     let start = |group| Role::start(plan(in_group(group), filter), &[], Stdio::null());
@@ -112,7 +112,7 @@ fn several_share_an_interface() {
 #[test]
 fn what_comes_after_the_word_to_stop_is_nobodys_in_a_group() {
     let Some(socket) = own_network() else { return };
-    let Source::Live(live) = source("lo") else { unreachable!("an interface") };
+    let Source::Live(live) = source("lo") else { panic!("an interface") };
     let source = Source::Live(Live { group: Some(Group::Begin), ..live });
     let role = Role::start(plan(source, None), &[], Stdio::null());
     assert!(matches!(role.hear(), FromRole::Group(_)));

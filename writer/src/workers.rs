@@ -285,7 +285,7 @@ mod tests {
                 let span = Span { flow: FlowId(own), offset: 0, length: 1 };
                 let mut message = FromReassembler::Data(span);
                 workers.renumber(&mut message).unwrap();
-                let FromReassembler::Data(span) = message else { unreachable!() };
+                let FromReassembler::Data(span) = message else { panic!("{message:?}") };
                 assert!(seen.insert(span.flow), "{own} of {speaker}");
             }
             // A number that would come out as another's.

@@ -1,11 +1,7 @@
 //! A hostile reassembler drives the writer.
 
 use proto::body::{BodyOpen, Extension};
-use proto::flow::{
-    EmptyFlow, FlowClose, FlowEnding, FlowId, FlowKey, FlowOpen, FromReassembler, Missing, MissingRun, Span,
-    Totals,
-};
-use proto::frame::Ending;
+use proto::flow::{EmptyFlow, FlowClose, FlowEnding, FlowId, FromReassembler, Missing, MissingRun};
 use proto::time::Timestamp;
 use tcpflow_tests::capture::{ETHERNET, pcap};
 use tcpflow_tests::conversation::{Conversation, Side};
