@@ -34,7 +34,10 @@ const SLOTS: u16 = 16;
 const AT_ONCE: u16 = SLOTS / 4;
 
 /// Where the user allows a process fewer descriptors than this there are none to spare for it, RLIMIT_NOFILE.
-const ENOUGH: u64 = 32;
+const ENOUGH_DESCRIPTORS: u64 = 32;
+
+/// The same of address space in bytes, RLIMIT_AS.
+const ENOUGH_ADDRESSES: u64 = 64 << 20;
 
 /// The memory, as `tcpflow` makes it.
 #[derive(Debug)]
@@ -46,15 +49,18 @@ pub type End = [(OwnedFd, i32); 2];
 impl Memory {
     /// Makes it, with the ends of sender and receiver; none where that is not to be had, and payload is sent with what is said
     /// of it: the receiver is given a descriptor that cannot be written to, which takes /proc; the user's own limit on
-    /// the size of files (RLIMIT_FSIZE) is one on this memory too; and it takes descriptors.
+    /// the size of files (RLIMIT_FSIZE) is one on this memory too; and it takes descriptors and addresses.
     #[must_use]
     pub fn new() -> Option<(Self, End, End)> {
         Self::make().ok()
     }
 
     fn make() -> io::Result<(Self, End, End)> {
-        if getrlimit(Resource::RLIMIT_NOFILE)?.0 < ENOUGH {
+        if getrlimit(Resource::RLIMIT_NOFILE)?.0 < ENOUGH_DESCRIPTORS {
             return Err(Errno::EMFILE.into());
+        }
+        if getrlimit(Resource::RLIMIT_AS)?.0 < ENOUGH_ADDRESSES {
+            return Err(Errno::ENOMEM.into());
         }
         let memory = memfd_create("payload", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
         ftruncate(&memory, i64::try_from(size()).map_err(io::Error::other)?)?;

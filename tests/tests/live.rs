@@ -161,9 +161,9 @@ fn check_confinement(role: &Process) {
 /// Exactly the descriptors of the manifest, beside the standard ones, which lead nowhere.
 fn check_descriptors(name: &str, open: &BTreeMap<i32, PathBuf>) {
     let (channels, own): (&[i32], usize) = match name {
-        // The packet socket.
-        "tcpflow-capture" => (&[manifest::CONTROL, manifest::DATA_OUT], 1),
-        "tcpflow-reassembler" => (&[manifest::CONTROL, manifest::DATA_IN, manifest::DATA_OUT], 0),
+        // The packet socket, and the counter of what both share.
+        "tcpflow-capture" => (&[manifest::CONTROL, manifest::DATA_OUT], 2),
+        "tcpflow-reassembler" => (&[manifest::CONTROL, manifest::DATA_IN, manifest::DATA_OUT], 1),
         // The output directory and the report, but no flow yet.
         "tcpflow-writer" => (&[manifest::CONTROL, manifest::DATA_IN], 2),
         other => panic!("{other} is not a role"),
@@ -176,6 +176,8 @@ fn check_descriptors(name: &str, open: &BTreeMap<i32, PathBuf>) {
         assert!(is_socket(&open[number]), "{name}: {number} is {}", open[number].display());
     }
     assert_eq!(open.len(), 3 + channels.len() + own, "{name}: {open:?}");
+    let counters = open.values().filter(|leads| leads.ends_with("anon_inode:[eventfd]")).count();
+    assert_eq!(counters, usize::from(name != "tcpflow-writer"), "{name}: {open:?}");
     let sockets = open.values().filter(|leads| is_socket(leads)).count();
     let packet_sockets = usize::from(name == "tcpflow-capture");
     assert_eq!(sockets, channels.len() + packet_sockets, "{name}: {open:?}");
