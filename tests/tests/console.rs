@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     all.extend(cases![&[Need::Ours("it ends by SIGPIPE, and heeds no other error")];
         a_reader_that_leaves_ends_the_run, a_full_disk_ends_the_run, where_nothing_can_be_printed_nothing_is_done,
         a_pipe_that_does_not_block_is_waited_for,
-        a_reader_that_sleeps_keeps_nobody]);
+        a_reader_that_sleeps_keeps_nobody, two_signals_at_once_are_one]);
     all.extend(cases![&[Need::Ours("it reads a pipe in blocks")]; what_comes_is_printed_at_once]);
     all.extend(cases![&[Need::Ours("Debian builds it without semaphores")];
         a_semaphore_keeps_others_of_its_kind_out, a_semaphore_that_cannot_be_is_refused]);
@@ -407,6 +407,28 @@ fn a_reader_that_sleeps_keeps_nobody() {
         let expected = if signals == 1 { 5..7 } else { 0..2 };
         assert!(expected.contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
     }
+}
+
+/// As timeout(1) sends them: to its command, and at once to the group that this is in.
+fn two_signals_at_once_are_one() {
+    let bench = Bench::new().file("in.pcap", &long());
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let mut command = Command::new(Subject::Ours.executable());
+    command.args(["-r", "in.pcap", "-C0"]).current_dir(bench.path()).stdout(writer);
+    let mut child = command.spawn().unwrap();
+    drop(command);
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+    std::thread::sleep(Duration::from_millis(500));
+    for _ in 0..2 {
+        kill(pid, Signal::SIGINT).unwrap();
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    // The reader is late, and gets all that was on its way.
+    std::thread::sleep(Duration::from_millis(300));
+    let mut all = Vec::new();
+    reader.read_to_end(&mut all).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(!all.is_empty());
 }
 
 fn what_comes_is_printed_at_once() {

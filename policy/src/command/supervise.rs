@@ -28,6 +28,9 @@ const GRACE: Duration = Duration::from_millis(800);
 /// pager that nobody looks at must not keep it for ever. A second signal ends it at once.
 const READER: Duration = Duration::from_secs(5);
 
+/// Two signals that come within this time are one wish: timeout(1) signals its command and then the group that it is in.
+const ONE_WISH: Duration = Duration::from_millis(100);
+
 /// How a role's part in the run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Fate {
@@ -46,6 +49,8 @@ struct Watch<'a> {
     fates: Vec<Fate>,
     closed: Vec<bool>,
     stopped: bool,
+    /// When the user last wanted an end.
+    wished: Option<Instant>,
     deadline: Option<Instant>,
     /// Whether someone may read output as it comes.
     read: bool,
@@ -87,6 +92,7 @@ pub fn until_the_end(
         fates,
         closed,
         stopped: false,
+        wished: None,
         deadline: None,
         read,
         counters: Counters::of(settings.workers),
@@ -179,6 +185,10 @@ impl Watch<'_> {
 
     /// Ends the run because the user said so.
     fn stop_in_order(&mut self) -> Result<(), Error> {
+        if self.wished.is_some_and(|at| at.elapsed() < ONE_WISH) {
+            return Ok(());
+        }
+        self.wished = Some(Instant::now());
         if !self.stopped {
             self.progress.aside(|| tell::always("terminating orderly", self.settings));
         }
