@@ -191,8 +191,7 @@ impl Interface {
     fn count(&mut self) {
         // A socket whose interface is gone has nothing more to tell.
         let Ok(more) = sys::packet_statistics(self.capture.as_fd()) else { return };
-        self.counts.received = self.counts.received.saturating_add(more.received);
-        self.counts.dropped = self.counts.dropped.saturating_add(more.dropped);
+        self.counts = self.counts.and(more);
     }
 }
 

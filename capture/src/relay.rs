@@ -2,12 +2,13 @@
 
 use std::collections::VecDeque;
 use std::os::fd::AsFd;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use pcap::BpfProgram;
 use policy::channel::Sender;
+use policy::now;
 use policy::role::{Control, Done, Request};
 use proto::control::{Counts, Level};
 use proto::frame::{CaptureEnd, Dropped, Ending, Frame, FromCapture, KernelCounts, Rotate, SavefileDrops};
@@ -311,10 +312,4 @@ impl<'c> Relay<'c> {
         self.sender.flush()?;
         Ok(done)
     }
-}
-
-/// The time of the system's clock.
-fn now() -> Timestamp {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::new(i64::try_from(now.as_secs()).unwrap_or(i64::MAX), now.subsec_nanos())
 }

@@ -33,17 +33,15 @@ pub fn bpf_filter(program: &[BpfInstruction], data: &[u8], original: u32) -> boo
 
 /// Makes the socket's filter final: nobody can replace or remove it, socket(7).
 pub fn lock_filter(socket: BorrowedFd<'_>) -> Result<(), Errno> {
-    let on: c_int = 1;
-    let size = socklen_t::try_from(size_of::<c_int>()).map_err(|_| Errno::EINVAL)?;
-    // SAFETY: `on` is read for `size` bytes, which is its size, and lives across the call.
+    set(socket, libc::SOL_SOCKET, libc::SO_LOCK_FILTER, 1)
+}
+
+/// Sets an option that is an int. setsockopt(2).
+fn set(socket: BorrowedFd<'_>, level: c_int, option: c_int, value: c_uint) -> Result<(), Errno> {
+    let size = socklen_t::try_from(size_of::<c_uint>()).map_err(|_| Errno::EINVAL)?;
+    // SAFETY: `value` is read for `size` bytes, which is its size, and lives across the call.
     let result = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_LOCK_FILTER,
-            (&raw const on).cast::<c_void>(),
-            size,
-        )
+        libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const value).cast::<c_void>(), size)
     };
     Errno::result(result).map(drop)
 }
@@ -54,19 +52,9 @@ pub fn lock_filter(socket: BorrowedFd<'_>) -> Result<(), Errno> {
 pub fn join_group(socket: BorrowedFd<'_>, group: Option<u16>) -> Result<u16, Errno> {
     let flags = if group.is_some() { 0 } else { libc::PACKET_FANOUT_FLAG_UNIQUEID };
     let wish = u32::from(group.unwrap_or_default()) | ((libc::PACKET_FANOUT_HASH | flags) << 16);
-    let mut size = socklen_t::try_from(size_of::<u32>()).map_err(|_| Errno::EINVAL)?;
-    // SAFETY: `wish` is read for `size` bytes, which is its size, and lives across the call.
-    let result = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_PACKET,
-            libc::PACKET_FANOUT,
-            (&raw const wish).cast::<c_void>(),
-            size,
-        )
-    };
-    Errno::result(result)?;
+    set(socket, libc::SOL_PACKET, libc::PACKET_FANOUT, wish)?;
     let mut joined = 0_u32;
+    let mut size = socklen_t::try_from(size_of::<u32>()).map_err(|_| Errno::EINVAL)?;
     // SAFETY: `joined` is written for at most `size` bytes, which is its size, and all its bit patterns are valid.
     let result = unsafe {
         libc::getsockopt(

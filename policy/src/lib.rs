@@ -12,11 +12,13 @@ pub mod ring;
 pub mod role;
 pub mod sandbox;
 
+mod clock;
 mod sys;
 
 /// Whether this build has the address sanitizer in it, and for its sake a few calls on each list and no limit on the
 /// address space: one for tests (`build.rs`).
 pub const SANITIZED: bool = cfg!(sanitized);
 
+pub use clock::now;
 pub use manifest::Role;
 pub use sys::{adopt, duplicate};

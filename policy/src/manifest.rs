@@ -83,6 +83,13 @@ impl Role {
         }
     }
 
+    /// What it is called in a run: its executable, and which of several it is, from 1.
+    #[must_use]
+    pub fn name(self, worker: Option<u32>) -> String {
+        let executable = self.executable();
+        worker.map_or_else(|| executable.to_owned(), |worker| format!("{executable} {worker}"))
+    }
+
     /// Whether it starts programs of the user's: these inherit what it is confined by, and could not work
     /// without files, the network or processes.
     #[must_use]

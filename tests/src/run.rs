@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use crate::process::Process;
 use crate::puppet::{self, Script};
-use crate::report::Element;
+use crate::report::{Element, assert_conserved};
 use crate::subject::{EXECUTABLES, Subject, built};
 use crate::tree::{self, Tree};
 
@@ -96,6 +96,21 @@ impl Bench {
     #[must_use]
     pub fn installed(&self) -> PathBuf {
         self.subject.executable_for_all(self.directory.path())
+    }
+
+    /// The reports of these directories of a run that rotates, each of which has to be whole, to add up, and to name the
+    /// next.
+    #[must_use]
+    pub fn reports_of(&self, output: &str, directories: &[String]) -> Vec<Element> {
+        let reports = directories.iter().map(|name| self.report(&format!("{output}/{name}/report.xml")));
+        let reports: Vec<Element> = reports.collect();
+        for (number, report) in reports.iter().enumerate() {
+            assert_conserved(report);
+            assert!(report.all("interrupted").is_empty(), "{}", directories[number]);
+            let next = report.one("rotation").get("next");
+            assert_eq!(next, directories.get(number + 1).map(String::as_str), "{}", directories[number]);
+        }
+        reports
     }
 
     /// Has a puppet play the role of this executable by a script.

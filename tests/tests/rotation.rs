@@ -60,18 +60,10 @@ fn directories(bench: &Bench, output: &str) -> Vec<(String, BTreeMap<String, Vec
     found.into_iter().collect()
 }
 
-/// The reports of all directories, each of which has to be whole, to add up, and to name the next.
+/// The reports of all directories.
 fn reports(bench: &Bench, output: &str) -> Vec<Element> {
     let names: Vec<String> = directories(bench, output).into_iter().map(|(name, _)| name).collect();
-    let reports = names.iter().map(|name| bench.report(&format!("{output}/{name}/report.xml")));
-    let reports: Vec<Element> = reports.collect();
-    for (number, report) in reports.iter().enumerate() {
-        assert_conserved(report);
-        assert!(report.all("interrupted").is_empty(), "{}", names[number]);
-        let next = report.one("rotation").get("next");
-        assert_eq!(next, names.get(number + 1).map(String::as_str), "{}", names[number]);
-    }
-    reports
+    bench.reports_of(output, &names)
 }
 
 /// The parts of a file, put together.

@@ -76,6 +76,12 @@ impl Scene {
         running
     }
 
+    /// A connection: the client's end and the server's.
+    fn connect(&self, listener: &TcpListener) -> (TcpStream, TcpStream) {
+        let client = self.lab.as_client(|| TcpStream::connect((SERVER, 80)).unwrap());
+        (client, listener.accept().unwrap().0)
+    }
+
     /// Connects so many times, has each say something, and be answered.
     fn exchange(&self, connections: usize, talk: impl Fn(usize, TcpStream, TcpStream) + Sync) {
         const AT_ONCE: usize = 4;
@@ -83,8 +89,8 @@ impl Scene {
         for first in (0..connections).step_by(AT_ONCE) {
             let pairs: Vec<_> = (first..connections.min(first + AT_ONCE))
                 .map(|number| {
-                    let client = self.lab.as_client(|| TcpStream::connect((SERVER, 80)).unwrap());
-                    (number, client, listener.accept().unwrap().0)
+                    let (client, server) = self.connect(&listener);
+                    (number, client, server)
                 })
                 .collect();
             std::thread::scope(|scope| {
@@ -212,12 +218,7 @@ fn flows_go_on_through_directories() {
     let scene = Scene::new();
     let mut running = scene.capture(&["--rotate", "1s", "-T", "%A.%a-%B.%b", "tcp", "port", "80"]);
     let listener = scene.lab.as_server(|| TcpListener::bind((SERVER, 80)).unwrap());
-    let mut pairs: Vec<(TcpStream, TcpStream)> = (0..CONNECTIONS)
-        .map(|_| {
-            let client = scene.lab.as_client(|| TcpStream::connect((SERVER, 80)).unwrap());
-            (client, listener.accept().unwrap().0)
-        })
-        .collect();
+    let mut pairs: Vec<_> = (0..CONNECTIONS).map(|_| scene.connect(&listener)).collect();
     for piece in 0..PIECES {
         for (number, (client, server)) in pairs.iter_mut().enumerate() {
             for (side, stream) in [(b'c', &mut *client), (b's', &mut *server)] {
@@ -266,18 +267,9 @@ fn directories(bench: &Bench) -> Vec<String> {
     names
 }
 
-/// The reports of all directories, each of which is whole, adds up by itself, and names the next.
+/// The reports of all directories.
 fn reports(bench: &Bench) -> Vec<Element> {
-    let names = directories(bench);
-    let reports: Vec<Element> =
-        names.iter().map(|name| bench.report(&format!("out/{name}/report.xml"))).collect();
-    for (number, report) in reports.iter().enumerate() {
-        assert_conserved(report);
-        assert!(report.all("interrupted").is_empty(), "{}", names[number]);
-        let next = report.one("rotation").get("next");
-        assert_eq!(next, names.get(number + 1).map(String::as_str), "{}", names[number]);
-    }
-    reports
+    bench.reports_of("out", &directories(bench))
 }
 
 /// One capture is told of two rotations while it drains for the first, the other when it has time: both make two.
@@ -332,12 +324,7 @@ fn a_run_that_ends_under_traffic_begins_no_flow_twice() {
     let running = scene.capture(&[]);
     let slow = role(&running, CAPTURE, 2);
     let listener = scene.lab.as_server(|| TcpListener::bind((SERVER, 80)).unwrap());
-    let mut ends: Vec<(TcpStream, TcpStream)> = (0..CONNECTIONS)
-        .map(|_| {
-            let client = scene.lab.as_client(|| TcpStream::connect((SERVER, 80)).unwrap());
-            (client, listener.accept().unwrap().0)
-        })
-        .collect();
+    let mut ends: Vec<_> = (0..CONNECTIONS).map(|_| scene.connect(&listener)).collect();
     let mut say = |words: &[u8]| {
         for (client, server) in &mut ends {
             client.write_all(words).unwrap();

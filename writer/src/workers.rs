@@ -4,7 +4,7 @@
 //! becomes `n * w + k`: no two have a number in common, so that whatever one says can be about its own flows only. The
 //! totals of one are held against what came from that one.
 
-use policy::channel;
+use policy::{Role, channel};
 use proto::Breach;
 use proto::flow::{FlowOpen, FromReassembler, Medium, Rotation, Totals};
 
@@ -114,7 +114,8 @@ impl Workers {
 
     /// From now on this one is heard. `sums`: what came of all so far.
     pub fn hear(&mut self, speaker: usize, sums: &Sums) {
-        let (before, now) = (std::mem::replace(&mut self.before, Came::of(sums)), Came::of(sums));
+        let now = Came::of(sums);
+        let before = std::mem::replace(&mut self.before, now);
         let heard = self.heard();
         heard.came = heard.came.and_since(before, now);
         self.speaker = speaker;
@@ -254,12 +255,8 @@ impl Workers {
 
     /// As `tcpflow` calls it.
     fn name_of(&self, place: usize) -> String {
-        let executable = policy::Role::Reassembler.executable();
-        if self.are_several() {
-            format!("{executable} {}", place.saturating_add(1))
-        } else {
-            executable.to_owned()
-        }
+        let number = u32::try_from(place.saturating_add(1)).unwrap_or(u32::MAX);
+        Role::Reassembler.name(self.are_several().then_some(number))
     }
 }
 

@@ -83,10 +83,14 @@ pub type Reasons = BTreeMap<String, u64>;
 fn by_reason(counts: &[Count]) -> Reasons {
     let mut sums = Reasons::new();
     for Count { reason, count } in counts.iter().take(MAX_REASONS) {
-        let sum = sums.entry(reason.as_str().to_owned()).or_default();
-        *sum = sum.saturating_add(*count);
+        add(&mut sums, reason.as_str(), *count);
     }
     sums
+}
+
+fn add(sums: &mut Reasons, reason: &str, count: u64) {
+    let sum = sums.entry(reason.to_owned()).or_default();
+    *sum = sum.saturating_add(count);
 }
 
 impl Captured {
@@ -107,8 +111,7 @@ impl Reassembled {
             [(&mut self.frames_aside, &other.frames_aside), (&mut self.payload_aside, &other.payload_aside)]
         {
             for (reason, count) in counts {
-                let sum = sums.entry(reason.clone()).or_default();
-                *sum = sum.saturating_add(*count);
+                add(sums, reason, *count);
             }
         }
         Self {

@@ -21,7 +21,7 @@ use proto::plan::{CapturePlan, Group, Plan, Source};
 use super::error::Error;
 use super::identity::Identities;
 use super::output::Places;
-use super::process::{self, Process};
+use super::process::Process;
 use super::programs::Descriptors;
 use super::settings::{Input, Settings};
 use super::{nothing, plans, programs, sys};
@@ -205,7 +205,7 @@ impl Roles {
         for memory in self.memories.drain(..) {
             memory.seal().map_err(|e| Error::Told(format!("shared memory: cannot be sealed: {e}")))?;
         }
-        let start = Start { states: states.to_vec(), at: plans::now() };
+        let start = Start { states: states.to_vec(), at: policy::now() };
         for process in self.processes.iter().rev() {
             process.tell(&ToRole::Start(start.clone()))?;
         }
@@ -232,13 +232,13 @@ impl Roles {
 
     /// Tells capture to end in order.
     pub fn stop_captures(&self) -> Result<(), Error> {
-        self.tell_captures(&ToRole::Stop(plans::now()))
+        self.tell_captures(&ToRole::Stop(policy::now()))
     }
 
     /// Tells the runner to stop; what runs it leaves a while at the first word, and none at the second.
     pub fn hurry(&self) -> Result<(), Error> {
         let runner = self.processes.iter().find(|process| process.role.runs_programs());
-        runner.map_or(Ok(()), |runner| runner.tell(&ToRole::Stop(plans::now())))
+        runner.map_or(Ok(()), |runner| runner.tell(&ToRole::Stop(policy::now())))
     }
 
     /// Asks how far all are; each answers over its own channel.
@@ -268,7 +268,7 @@ fn begin(place: Place, descriptors: Mapped, inputs: &[Savefile], plan: Plan) -> 
 }
 
 fn spawn((role, worker): Place, descriptors: Mapped, stdin: bool) -> Result<Process, Error> {
-    let failed = |reason: String| Error::Start { role: process::name(role, worker), reason };
+    let failed = |reason: String| Error::Start { role: role.name(worker), reason };
     let path =
         executable(role).ok_or_else(|| failed("not found beside tcpflow or in ../libexec/tcpflow".into()))?;
     let (ours, theirs) = pair().map_err(|e| failed(format!("control channel: {e}")))?;

@@ -1,7 +1,5 @@
 //! The plans of the roles, made of the settings.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use nix::unistd::{User, getuid};
 use policy::Role;
 use proto::plan::{
@@ -9,7 +7,6 @@ use proto::plan::{
     ReportPlan, RotationPlan, Source, Wanted, WriterPlan,
 };
 use proto::text::Text;
-use proto::time::Timestamp;
 
 use super::error::Error;
 use super::identity::Identities;
@@ -136,7 +133,7 @@ fn rotation(settings: &Settings) -> Option<RotationPlan> {
         size: rotation.size,
         every: rotation.every.filter(|_| by_packets),
         by_packets,
-        start: now(),
+        start: policy::now(),
         max_bytes: settings.max_bytes,
         reports: settings.report_enabled && settings.report.is_none(),
     })
@@ -188,14 +185,8 @@ fn report(settings: &Settings, places: &Places) -> ReportPlan {
         command_line: Text::cut(&settings.command_line),
         uid: uid.as_raw(),
         username: Text::cut(&username),
-        start: now(),
+        start: policy::now(),
         time_delta: settings.time_delta,
         strict: settings.strict_report,
     }
-}
-
-/// The time of the system's clock.
-pub fn now() -> Timestamp {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::new(i64::try_from(now.as_secs()).unwrap_or_default(), now.subsec_nanos())
 }

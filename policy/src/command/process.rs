@@ -46,7 +46,7 @@ impl Process {
 
     /// What it is called: its executable, and which of several it is.
     pub fn name(&self) -> String {
-        name(self.role, self.worker)
+        self.role.name(self.worker)
     }
 
     /// Which of several it is, from 0.
@@ -121,12 +121,6 @@ impl AsFd for Process {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.control.as_fd()
     }
-}
-
-/// What a role of a run is called: its executable, and which of several it is.
-pub fn name(role: Role, worker: Option<u32>) -> String {
-    let executable = role.executable();
-    worker.map_or_else(|| executable.to_owned(), |worker| format!("{executable} {worker}"))
 }
 
 /// Why a process ended, where it did not end as it should.
