@@ -7,6 +7,7 @@ use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recvmsg, sendmsg};
 use proto::batch::{self, Incoming, Outgoing};
 use proto::limits::MAX_DATAGRAM;
+use proto::pages::Pages;
 use proto::{Breach, Message};
 
 use crate::ring::{Emptying, Filling};
@@ -104,7 +105,7 @@ impl<M: Message> Sender<M> {
 #[derive(Debug)]
 pub struct Receiver<M> {
     socket: OwnedFd,
-    buffer: Box<[u8]>,
+    buffer: Pages,
     sequence: u64,
     /// Where payload comes from, if not with what is said of it.
     ring: Option<Emptying>,
@@ -115,8 +116,7 @@ impl<M: Message> Receiver<M> {
     /// Takes the socket that the manifest has at `fd`.
     pub fn adopt(fd: RawFd) -> Result<Self, Error> {
         let socket = sys::adopt(fd).map_err(|e| Error::Missing(fd, e))?;
-        let buffer = vec![0; MAX_DATAGRAM].into_boxed_slice();
-        Ok(Self { socket, buffer, sequence: 0, ring: None, messages: std::marker::PhantomData })
+        Ok(Self { socket, buffer: Pages::new(MAX_DATAGRAM), sequence: 0, ring: None, messages: std::marker::PhantomData })
     }
 
     /// Takes payload out of memory that is shared with the sender, where there is some.

@@ -5,6 +5,7 @@
 //! payload beside     u32, little endian, bytes
 //! sequence number    u64, little endian, from 0, one more for each datagram
 //! headers            messages in postcard's coding, one after the other
+//! padding            zeros, up to the next multiple of 64 bytes
 //! payload            the bytes that the messages speak of, in the same order
 //! ```
 //!
@@ -13,7 +14,9 @@
 
 use std::marker::PhantomData;
 
-use crate::limits::{BATCH_PAYLOAD, FRAMING, MAX_DATAGRAM, MAX_HEADERS, MAX_PAYLOAD};
+use crate::limits::{ALIGNMENT, BATCH_PAYLOAD, FRAMING, MAX_DATAGRAM, MAX_HEADERS, MAX_PAYLOAD};
+use crate::flow::Span;
+use crate::pages::Pages;
 use crate::{Breach, Message};
 
 /// Room that is always enough for the header of one message (the end of a run aside, which goes alone).
@@ -26,7 +29,11 @@ pub struct Outgoing<M> {
     head: Vec<u8>,
     /// How much of it is taken.
     taken: usize,
-    payload: Vec<u8>,
+    /// Where the header of the last message begins, if that is a byte range which the next one may go on with.
+    last: Option<(usize, Span)>,
+    payload: Pages,
+    /// How much of it is taken.
+    filled: usize,
     /// Bytes of payload that are not here, but beside the datagram.
     beside: usize,
     sequence: u64,
@@ -36,9 +43,11 @@ pub struct Outgoing<M> {
 impl<M: Message> Default for Outgoing<M> {
     fn default() -> Self {
         Self {
-            head: vec![0; FRAMING.saturating_add(MAX_HEADERS)],
+            head: vec![0; padded(FRAMING.saturating_add(MAX_HEADERS))],
             taken: FRAMING,
-            payload: Vec::new(),
+            last: None,
+            payload: Pages::new(MAX_PAYLOAD),
+            filled: 0,
             beside: 0,
             sequence: 0,
             messages: PhantomData,
@@ -56,7 +65,7 @@ impl<M: Message> Outgoing<M> {
     }
 
     fn payload_len(&self) -> usize {
-        self.payload.len().saturating_add(self.beside)
+        self.filled.saturating_add(self.beside)
     }
 
     /// Whether nothing was put in since the last [`Self::advance`].
@@ -68,7 +77,10 @@ impl<M: Message> Outgoing<M> {
     /// Puts a message in, with its payload.
     pub fn push(&mut self, message: &M, payload: &[u8]) -> Result<(), Breach> {
         self.push_header(message, payload.len())?;
-        self.payload.extend_from_slice(payload);
+        let end = self.filled.saturating_add(payload.len());
+        let too_long = Breach::TooLong { what: "payload", length: end, limit: MAX_PAYLOAD };
+        self.payload.get_mut(self.filled..end).ok_or(too_long)?.copy_from_slice(payload);
+        self.filled = end;
         limit("payload", self.payload_len(), MAX_PAYLOAD)
     }
 
@@ -84,9 +96,14 @@ impl<M: Message> Outgoing<M> {
         if usize::try_from(message.payload_len()).ok() != Some(payload) {
             return Err(Breach::Payload { claimed: message.payload_len(), left: payload });
         }
-        let room = self.head.get_mut(self.taken..).unwrap_or_default();
-        let header = postcard::to_slice(message, room)?.len();
-        self.taken = self.taken.saturating_add(header);
+        let range = message.range();
+        let joined = self.last.zip(range).and_then(|((begin, last), range)| Some((begin, last.and(&range)?)));
+        let both = joined.and_then(|(_, both)| M::of_range(both));
+        let begin = joined.map_or(self.taken, |(begin, _)| begin);
+        let room = self.head.get_mut(begin..FRAMING.saturating_add(MAX_HEADERS)).unwrap_or_default();
+        let header = postcard::to_slice(both.as_ref().unwrap_or(message), room)?.len();
+        self.taken = begin.saturating_add(header);
+        self.last = joined.or_else(|| Some((begin, range?)));
         Ok(())
     }
 
@@ -99,16 +116,25 @@ impl<M: Message> Outgoing<M> {
         for (place, byte) in self.head.iter_mut().zip(lengths.chain(self.sequence.to_le_bytes())) {
             *place = byte;
         }
-        Ok([self.head.get(..self.taken).unwrap_or_default(), &self.payload])
+        let end = padded(self.taken);
+        self.head.get_mut(self.taken..end).unwrap_or_default().fill(0);
+        let (head, payload) = (self.head.get(..end), self.payload.get(..self.filled));
+        Ok([head.unwrap_or_default(), payload.unwrap_or_default()])
     }
 
     /// Empties the batch once it was sent.
     pub fn advance(&mut self) {
         self.taken = FRAMING;
-        self.payload.clear();
+        self.last = None;
+        self.filled = 0;
         self.beside = 0;
         self.sequence = self.sequence.saturating_add(1);
     }
+}
+
+/// Where payload begins behind so many bytes.
+fn padded(length: usize) -> usize {
+    length.checked_next_multiple_of(ALIGNMENT).unwrap_or(usize::MAX)
 }
 
 /// How many bytes of payload a datagram says are beside it. They are to be put behind it before it is opened.
@@ -142,7 +168,13 @@ impl<'a, M: Message> Incoming<'a, M> {
         if got != sequence {
             return Err(Breach::Sequence { expected: sequence, got });
         }
-        let (headers, payload) = rest.split_at_checked(length).ok_or_else(short)?;
+        let (headers, rest) = rest.split_at_checked(length).ok_or_else(short)?;
+        let before = FRAMING.saturating_add(length);
+        let (padding, payload) =
+            rest.split_at_checked(padded(before).saturating_sub(before)).ok_or_else(short)?;
+        if padding.iter().any(|byte| *byte != 0) {
+            return Err(Breach::Forbidden("padding that is not empty"));
+        }
         limit("payload", payload.len(), MAX_PAYLOAD)?;
         Ok(Self { headers, payload, messages: PhantomData })
     }
@@ -184,6 +216,7 @@ fn limit(what: &'static str, length: usize, limit: usize) -> Result<(), Breach> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flow::{FlowId, FromReassembler};
     use crate::frame::{Frame, FromCapture};
     use crate::time::Timestamp;
 
@@ -263,6 +296,55 @@ mod tests {
         assert!(is_full(&[(frame(65_536), &[0; 65_536])]));
         let empty = (frame(0), &b""[..]);
         assert!(is_full(&vec![empty; MAX_HEADERS / 8]));
+    }
+
+    #[test]
+    fn byte_ranges_that_follow_each_other_are_sent_as_one() {
+        let data = |flow, offset, length| FromReassembler::Data(Span { flow: FlowId(flow), offset, length });
+        let print = |offset| FromReassembler::Print(Span { flow: FlowId(1), offset, length: 1 });
+        let mut batch = Outgoing::default();
+        let mut sent = Vec::new();
+        for (message, payload) in [
+            (data(1, 0, 2), &b"ab"[..]),
+            (data(1, 2, 300), &[b'c'; 300]),
+            (data(1, 302, 1), b"d"),
+            (data(1, 304, 1), b"f"),
+            (data(2, 305, 1), b"g"),
+            (data(2, 305, 1), b"g"),
+            (print(306), b"h"),
+            (data(2, 306, 1), b"i"),
+            (data(1, 307, 1), b"j"),
+        ] {
+            batch.push(&message, payload).unwrap();
+            sent.extend_from_slice(payload);
+        }
+        let datagram = batch.parts().unwrap().concat();
+        let mut incoming = Incoming::<FromReassembler>::open(&datagram, 0).unwrap();
+        let mut came = Vec::new();
+        let mut bytes = Vec::new();
+        while let Some((message, payload)) = incoming.next().unwrap() {
+            came.push(message);
+            bytes.extend_from_slice(payload);
+        }
+        assert_eq!(bytes, sent);
+        let (one, two) = (data(2, 305, 1), data(2, 306, 1));
+        let others = [one.clone(), one, print(306), two, data(1, 307, 1)];
+        assert_eq!(came, [&[data(1, 0, 303), data(1, 304, 1)], &others[..]].concat());
+        batch.advance();
+        batch.push(&data(1, 308, 1), b"k").unwrap();
+        let datagram = batch.parts().unwrap().concat();
+        let came = Incoming::<FromReassembler>::open(&datagram, 1).unwrap().next().unwrap();
+        assert_eq!(came, Some((data(1, 308, 1), &b"k"[..])));
+    }
+
+    #[test]
+    fn payload_begins_where_it_is_copied_fast_and_nothing_hides_before_it() {
+        let mut datagram = datagram(&[(frame(3), b"abc")]);
+        let begin = datagram.len() - 3;
+        assert_eq!(begin % ALIGNMENT, 0);
+        datagram[begin - 1] = 1;
+        let refused = Incoming::<FromCapture>::open(&datagram, 0).unwrap_err();
+        assert_eq!(refused, Breach::Forbidden("padding that is not empty"));
     }
 
     #[test]

@@ -544,6 +544,14 @@ impl Message for FromReassembler {
         }
     }
 
+    fn range(&self) -> Option<Span> {
+        if let Self::Data(span) = self { Some(*span) } else { None }
+    }
+
+    fn of_range(range: Span) -> Option<Self> {
+        Some(Self::Data(range))
+    }
+
     fn is_large(&self) -> bool {
         matches!(self, Self::End(_) | Self::Rotate(_) | Self::Traffic(_))
     }
@@ -560,6 +568,14 @@ impl RawPacket {
 }
 
 impl Span {
+    /// This range and the next one, if that begins where this one ends.
+    #[must_use]
+    pub fn and(&self, next: &Self) -> Option<Self> {
+        let follows = self.flow == next.flow && self.end() == Ok(next.offset);
+        let length = self.length.checked_add(next.length).filter(|_| follows)?;
+        Some(Self { length, ..*self })
+    }
+
     /// The offset after the last byte.
     pub fn end(&self) -> Result<u64, Breach> {
         self.offset
@@ -581,7 +597,7 @@ impl Span {
 mod tests {
     use super::*;
     use crate::batch::Incoming;
-    use crate::limits::FRAMING;
+    use crate::limits::{ALIGNMENT, FRAMING};
 
     fn close(count: u64, listed: usize) -> Vec<u8> {
         let run = MissingRun { offset: 0, length: 1, cut: 0 };
@@ -601,7 +617,9 @@ mod tests {
         };
         let headers = postcard::to_allocvec(&FromReassembler::Close(Box::new(close))).unwrap();
         let length = u32::try_from(headers.len()).unwrap().to_le_bytes();
-        [&length[..], &[0; FRAMING - 4], &headers].concat()
+        let mut datagram = [&length[..], &[0; FRAMING - 4], &headers].concat();
+        datagram.resize(datagram.len().next_multiple_of(ALIGNMENT), 0);
+        datagram
     }
 
     #[test]

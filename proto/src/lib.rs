@@ -11,6 +11,7 @@ pub mod control;
 pub mod flow;
 pub mod frame;
 pub mod limits;
+pub mod pages;
 pub mod plan;
 pub mod runner;
 pub mod template;
@@ -22,6 +23,8 @@ mod error;
 
 pub use error::Breach;
 
+use flow::Span;
+
 /// A message that travels in a [`batch`], with its payload beside it.
 pub trait Message: serde::Serialize + serde::de::DeserializeOwned {
     /// Bytes of payload that belong to this message.
@@ -29,6 +32,17 @@ pub trait Message: serde::Serialize + serde::de::DeserializeOwned {
 
     /// Refuses values that the type allows and the protocol does not.
     fn check(&self) -> Result<(), Breach>;
+
+    /// The byte range that it is, where it is nothing else: two that follow each other in a batch and in their flow are sent
+    /// as one.
+    fn range(&self) -> Option<Span> {
+        None
+    }
+
+    /// The message that a byte range is, where [`Self::range`] has any.
+    fn of_range(_range: Span) -> Option<Self> {
+        None
+    }
 
     /// Whether its header may be too large to stand beside others: it then goes in a batch of its own.
     fn is_large(&self) -> bool {

@@ -18,8 +18,13 @@ pub const MAX_PAYLOAD: usize = MAX_FRAME;
 /// The framing before headers and payload: headers' length (u32), payload beside it (u32), sequence number (u64).
 pub const FRAMING: usize = 16;
 
+/// Where payload may begin in a datagram: at a multiple of this. Any of 32 or more keeps a processor's fast way of copying
+/// (`rep movsb`) from being its slowest, as it is where what it writes to lies a few bytes further in its page than what it
+/// reads from.
+pub const ALIGNMENT: usize = 64;
+
 /// The largest datagram of a data channel.
-pub const MAX_DATAGRAM: usize = FRAMING + MAX_HEADERS + MAX_PAYLOAD;
+pub const MAX_DATAGRAM: usize = (FRAMING + MAX_HEADERS).next_multiple_of(ALIGNMENT) + MAX_PAYLOAD;
 
 /// The largest message of a control channel.
 pub const MAX_CONTROL: usize = 128 * 1024;
