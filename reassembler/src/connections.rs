@@ -377,6 +377,7 @@ impl<S: Sink> Connections<S> {
 
     /// Tells of each open flow that it goes on in another directory.
     pub fn divide(&mut self) -> Result<(), Error> {
+        self.outlet.settle()?;
         // With packets kept, the end of a flow is told only when nothing of it can come any more.
         let closed = self.packets.then_some(Class::Closed);
         for class in [Class::HalfOpen, Class::Active].into_iter().chain(closed) {
@@ -406,6 +407,11 @@ impl<S: Sink> Connections<S> {
     /// The kernel has dropped frames.
     pub fn dropped(&mut self, dropped: Dropped) -> Result<(), Error> {
         self.outlet.dropped(dropped)
+    }
+
+    /// Has what was gathered to be read at once read.
+    pub fn settle(&mut self) -> Result<(), Error> {
+        self.outlet.settle()
     }
 
     /// The way out, for what is not about flows.

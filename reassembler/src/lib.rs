@@ -58,6 +58,7 @@ pub fn run(control: &Control) -> Result<Done, Error> {
     let heard = hear_all(&mut conversation, &mut frames, control);
     if heard.is_err() {
         // What came before a breach came in order, and is the writer's; if he is gone that is the reason already.
+        let _ = conversation.settle();
         let _ = conversation.sink().flush();
     }
     heard?;
@@ -82,10 +83,12 @@ fn hear_all(
         let Some(mut batch) = frames.receive()? else { return Ok(()) };
         while let Some((message, bytes)) = batch.next()? {
             if message == FromCapture::Count {
+                conversation.settle()?;
                 control.counts(conversation.counts());
             }
             conversation.hear(message, bytes, &mut tell)?;
         }
+        conversation.settle()?;
     }
 }
 

@@ -108,6 +108,9 @@ impl<S: Sink> Conversation<S> {
         bytes: &[u8],
         tell: &mut impl FnMut(Level, &str),
     ) -> Result<(), Error> {
+        if !matches!(message, FromCapture::Frame(_)) {
+            self.settle()?;
+        }
         match (&mut self.state, message) {
             (State::End(_), _) => Err(Breach::Forbidden("a message after the end").into()),
             (State::Start | State::Input(..), FromCapture::Input { name, completing }) => {
@@ -161,6 +164,11 @@ impl<S: Sink> Conversation<S> {
                 Err(Breach::Forbidden("an input was due").into())
             }
         }
+    }
+
+    /// A batch is over: nothing of it is kept for the next one, but what cannot be read yet.
+    pub fn settle(&mut self) -> Result<(), Error> {
+        self.connections.settle()
     }
 
     /// Time passes without frames.

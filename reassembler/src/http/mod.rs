@@ -10,6 +10,7 @@ mod chunked;
 mod coding;
 mod exchange;
 mod framing;
+mod gathered;
 mod head;
 mod kind;
 mod lines;
@@ -24,6 +25,7 @@ use proto::plan::HttpPlan;
 pub use self::body::Bodies;
 use self::coding::Pieces;
 use self::exchange::Exchange;
+use self::gathered::Gathered;
 use self::scanner::{Scanner, Surroundings};
 use crate::Error;
 
@@ -38,6 +40,8 @@ pub struct Http {
     held: usize,
     limit: usize,
     pieces: Pieces,
+    /// What came last and is not read yet.
+    gathered: Gathered,
 }
 
 #[derive(Debug)]
@@ -60,6 +64,7 @@ impl Http {
             held: 0,
             limit,
             pieces: Pieces::default(),
+            gathered: Gathered::default(),
         }
     }
 
@@ -100,6 +105,30 @@ impl Http {
         self.change(flow, bodies, |scanner, around| scanner.bytes(offset, bytes, around))
     }
 
+    /// As [`Self::bytes`], but they may be read later, with those that follow: with [`Self::settle`] at the latest.
+    pub fn gather<B: Bodies>(
+        &mut self,
+        flow: FlowId,
+        offset: u64,
+        bytes: &[u8],
+        bodies: &mut B,
+    ) -> Result<(), Error> {
+        if self.gathered.add(flow, offset, bytes) {
+            return Ok(());
+        }
+        self.settle(bodies)?;
+        self.gathered.add(flow, offset, bytes);
+        Ok(())
+    }
+
+    /// Reads what was gathered.
+    pub fn settle<B: Bodies>(&mut self, bodies: &mut B) -> Result<(), Error> {
+        let Some((flow, offset, bytes)) = self.gathered.take() else { return Ok(()) };
+        let result = self.bytes(flow, offset, &bytes, bodies);
+        self.gathered.use_again(bytes);
+        result
+    }
+
     /// The next bytes of a flow were lost.
     pub fn gap<B: Bodies>(
         &mut self,
@@ -108,12 +137,14 @@ impl Http {
         length: u64,
         bodies: &mut B,
     ) -> Result<(), Error> {
+        self.settle(bodies)?;
         let length = self.plan.max_bytes.map_or(length, |max| max.saturating_sub(offset).min(length));
         self.change(flow, bodies, |scanner, around| scanner.gap(length, around))
     }
 
     /// A flow is over.
     pub fn end<B: Bodies>(&mut self, flow: FlowId, bodies: &mut B) -> Result<(), Error> {
+        self.settle(bodies)?;
         self.change(flow, bodies, |scanner, around| scanner.end(around.bodies))
     }
 
