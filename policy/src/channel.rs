@@ -116,7 +116,13 @@ impl<M: Message> Receiver<M> {
     /// Takes the socket that the manifest has at `fd`.
     pub fn adopt(fd: RawFd) -> Result<Self, Error> {
         let socket = sys::adopt(fd).map_err(|e| Error::Missing(fd, e))?;
-        Ok(Self { socket, buffer: Pages::new(MAX_DATAGRAM), sequence: 0, ring: None, messages: std::marker::PhantomData })
+        Ok(Self {
+            socket,
+            buffer: Pages::new(MAX_DATAGRAM),
+            sequence: 0,
+            ring: None,
+            messages: std::marker::PhantomData,
+        })
     }
 
     /// Takes payload out of memory that is shared with the sender, where there is some.

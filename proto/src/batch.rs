@@ -14,8 +14,8 @@
 
 use std::marker::PhantomData;
 
-use crate::limits::{ALIGNMENT, BATCH_PAYLOAD, FRAMING, MAX_DATAGRAM, MAX_HEADERS, MAX_PAYLOAD};
 use crate::flow::Span;
+use crate::limits::{ALIGNMENT, BATCH_PAYLOAD, FRAMING, MAX_DATAGRAM, MAX_HEADERS, MAX_PAYLOAD};
 use crate::pages::Pages;
 use crate::{Breach, Message};
 

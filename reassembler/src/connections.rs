@@ -120,8 +120,8 @@ impl<S: Sink> Connections<S> {
         self.pass(frame.time)?;
         self.make_room()?;
         self.hear_acknowledgment(segment)?;
-        let ends = self.table.hash(Ends::of(segment));
-        let Some(handle) = self.table.find(&ends) else {
+        let (ends, found) = self.table.look_up(Ends::of(segment));
+        let Some(handle) = found else {
             return self.begin(ends, segment, frame, origin);
         };
         let Some((flow, class)) = self.table.get_mut(handle) else { return Ok(()) };

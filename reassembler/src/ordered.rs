@@ -10,8 +10,9 @@
 
 mod stream;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
+use hashbrown::HashMap;
 use proto::flow::FlowId;
 use proto::time::Timestamp;
 

@@ -21,18 +21,20 @@ pub struct Ends {
     pub overlay: Overlay,
 }
 
-/// In few and large pieces, because every segment is looked up.
+/// In few and large pieces, because nearly every segment is looked up.
 impl Hash for Ends {
     fn hash<H: Hasher>(&self, state: &mut H) {
         match (self.key.source, self.key.destination) {
             (IpAddr::V4(source), IpAddr::V4(destination)) => {
-                state.write_u32(source.to_bits());
-                state.write_u32(destination.to_bits());
+                state.write_u64(u64::from(source.to_bits()) << 32 | u64::from(destination.to_bits()));
             }
             (source, destination) => (source, destination).hash(state),
         }
-        state.write_u32(u32::from(self.key.source_port) << 16 | u32::from(self.key.destination_port));
-        self.overlay.hash(state);
+        state.write_u64(u64::from(self.key.source_port) << 16 | u64::from(self.key.destination_port));
+        // Most are in none.
+        if self.overlay != Overlay::default() {
+            self.overlay.hash(state);
+        }
     }
 }
 
@@ -108,11 +110,13 @@ struct List {
 
 /// The flows that are open, and some that are closed.
 ///
-/// Invariant: a slot is either in the index and in the list of its class, or in the free list.
+/// Invariant: a slot is either in the index and in the list of its class, or in the free list and not in `recent`.
 #[derive(Debug)]
 pub struct Table {
     hasher: RandomState,
     index: HashTable<u32>,
+    /// The flows that were looked up last.
+    recent: [u32; 2],
     slots: Vec<Slot>,
     free: u32,
     half_open: List,
@@ -126,6 +130,7 @@ impl Default for Table {
         Self {
             hasher: RandomState::new(),
             index: HashTable::new(),
+            recent: [NONE; 2],
             slots: Vec::new(),
             free: NONE,
             half_open: list,
@@ -176,6 +181,23 @@ impl Table {
         self.slot(handle.0).map(|slot| slot.newer).filter(|newer| *newer != NONE).map(Handle)
     }
 
+    /// What names a flow in this table, and the flow, if it is there: the segments of a large transfer and what acknowledges
+    /// them need not be hashed for that.
+    pub fn look_up(&mut self, ends: Ends) -> (Hashed, Option<Handle>) {
+        for number in self.recent {
+            if let Some(slot) = self.slot(number).filter(|slot| slot.ends.ends == ends) {
+                return (slot.ends, Some(Handle(number)));
+            }
+        }
+        let ends = self.hash(ends);
+        let found = self.find(&ends);
+        if let Some(Handle(number)) = found {
+            let [last, _] = self.recent;
+            self.recent = [number, last];
+        }
+        (ends, found)
+    }
+
     /// The flow with these ends.
     #[must_use]
     pub fn find(&self, ends: &Hashed) -> Option<Handle> {
@@ -222,6 +244,10 @@ impl Table {
 
     /// Notes a packet of a flow, which is of `class` from now on.
     pub fn touch(&mut self, handle: Handle, class: Class) {
+        let is_of_class = self.slot(handle.0).is_some_and(|slot| slot.class == class);
+        if is_of_class && self.list(class).newest == handle.0 {
+            return;
+        }
         self.unlink(handle.0);
         self.link(handle.0, class);
     }
@@ -232,6 +258,9 @@ impl Table {
         let Some(hash) = self.slot(handle.0).map(|slot| slot.ends.hash) else { return };
         if let Ok(entry) = self.index.find_entry(hash, |slot| *slot == handle.0) {
             entry.remove();
+        }
+        for recent in self.recent.iter_mut().filter(|recent| **recent == handle.0) {
+            *recent = NONE;
         }
         let free = self.free;
         if let Some(slot) = self.slot_mut(handle.0) {

@@ -3,8 +3,9 @@
 //! Only what lies end to end is gathered, and nothing outlives the batch: the bytes stay where they were
 //! received. Files that only grow by what is made here (indexes, savefiles) gather their text likewise.
 
-use std::collections::HashMap;
 use std::io::IoSlice;
+
+use hashbrown::HashMap;
 
 use crate::open_files::FileId;
 

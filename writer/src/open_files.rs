@@ -1,8 +1,9 @@
 //! The descriptors of flow files and their indexes, at most `-f` of them: the one that was used least recently makes room.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 
+use hashbrown::HashMap;
 use proto::flow::FlowId;
 
 /// Names a file of a flow.

@@ -1,8 +1,8 @@
 //! The flows that are open, and the order of messages that the reassembler must keep to.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 
-use hashbrown::HashTable;
+use hashbrown::{DefaultHashBuilder, HashTable};
 use proto::Breach;
 use proto::flow::{FlowId, FlowOpen};
 
@@ -23,7 +23,7 @@ const NOT_OPEN: Breach = Breach::Forbidden("flow that is not open");
 /// are says whose it is.
 #[derive(Debug)]
 pub struct Table {
-    hasher: RandomState,
+    hasher: DefaultHashBuilder,
     places: HashTable<u32>,
     flows: Vec<Option<Flow>>,
     free: Vec<u32>,
@@ -50,7 +50,7 @@ impl Table {
     pub fn of(workers: u32) -> Self {
         let workers = usize::try_from(workers.max(1)).unwrap_or(1);
         Self {
-            hasher: RandomState::new(),
+            hasher: DefaultHashBuilder::default(),
             places: HashTable::new(),
             flows: Vec::new(),
             free: Vec::new(),

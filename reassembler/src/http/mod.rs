@@ -17,8 +17,7 @@ mod lines;
 mod scanner;
 mod seek;
 
-use std::collections::HashMap;
-
+use hashbrown::HashMap;
 use proto::flow::FlowId;
 use proto::plan::HttpPlan;
 
