@@ -22,6 +22,9 @@ use crate::{Breach, Message};
 /// Room that is always enough for the header of one message (the end of a run aside, which goes alone).
 const HEADER_ROOM: usize = 1024;
 
+/// What padding is a beginning of.
+const EMPTY: [u8; ALIGNMENT] = [0; ALIGNMENT];
+
 /// A batch being filled.
 #[derive(Debug)]
 pub struct Outgoing<M> {
@@ -172,7 +175,7 @@ impl<'a, M: Message> Incoming<'a, M> {
         let before = FRAMING.saturating_add(length);
         let (padding, payload) =
             rest.split_at_checked(padded(before).saturating_sub(before)).ok_or_else(short)?;
-        if padding.iter().any(|byte| *byte != 0) {
+        if !EMPTY.starts_with(padding) {
             return Err(Breach::Forbidden("padding that is not empty"));
         }
         limit("payload", payload.len(), MAX_PAYLOAD)?;

@@ -3,6 +3,7 @@
 
 use proto::body::{BodyEnding, BodyOpen};
 use proto::flow::{FlowId, FromReassembler, Span};
+use proto::limits::BATCH_PAYLOAD;
 
 use crate::Error;
 use crate::http::{Bodies, Http};
@@ -85,9 +86,13 @@ impl<S: Sink> Bodies for Store<'_, S> {
     }
 
     fn bytes(&mut self, flow: FlowId, bytes: &[u8]) -> Result<(), Error> {
-        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         self.1.body(bytes.len());
-        self.0.put(&FromReassembler::BodyBytes { flow, length }, bytes)
+        // In batches of the ordinary size.
+        for part in bytes.chunks(BATCH_PAYLOAD) {
+            let length = u32::try_from(part.len()).unwrap_or(u32::MAX);
+            self.0.put(&FromReassembler::BodyBytes { flow, length }, part)?;
+        }
+        Ok(())
     }
 
     fn hole(&mut self, flow: FlowId, length: u64) -> Result<(), Error> {

@@ -3,8 +3,8 @@
 
 use proto::flow::FlowId;
 
-/// So many are gathered. What comes at once may be more.
-const MOST: usize = 64 * 1024;
+/// So many are gathered: more gain nothing. What comes at once may be more.
+const MOST: usize = 16 * 1024;
 
 /// The bytes.
 #[derive(Debug, Default)]
@@ -55,6 +55,6 @@ mod tests {
         assert_eq!(gathered.take(), Some((FlowId(1), 7, b"abc".to_vec())));
         assert!(gathered.take().is_none());
         assert!(gathered.add(FlowId(2), 0, &[1; 2 * MOST]), "as much as comes at once");
-        assert!(!gathered.add(FlowId(2), 131_072, b"x"));
+        assert!(!gathered.add(FlowId(2), 32_768, b"x"));
     }
 }
