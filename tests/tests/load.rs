@@ -118,6 +118,8 @@ fn rows() -> Vec<Row> {
         Row::new("reopened", 2_000),
         Row::new("clocks", 20_000),
         Row::new("clocks", 3_000).with(&["-S", "tcp_timeout=60"]).ends(&["idle"]),
+        // Hundreds of flows end with one packet, and few of their files may be open.
+        Row::new("clocks", 2_500).with(&["-f", "3", "-S", "tcp_timeout=60"]).ends(&["idle"]),
         Row::new("fragments-first", 5_000),
         Row::new("fragments-small", 20_000).sets_aside(&["fragment_evicted", "fragment_incomplete"]),
         Row::new("fragments-over", 20_000).sets_aside(&[

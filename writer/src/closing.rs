@@ -233,6 +233,8 @@ impl Job {
     pub fn next_closed(&mut self, mut make_room: impl FnMut() -> bool) -> Option<(Closing, bool)> {
         let mut closing = self.closed.pop_front()?;
         let waited = closing.waits_for_room();
+        // There may be room by now.
+        closing.run(&self.bytes);
         while closing.waits_for_room() {
             if make_room() {
                 closing.run(&self.bytes);

@@ -294,9 +294,10 @@ impl Store {
         }
     }
 
-    /// Closes a file that may be opened again, to make room for one that a flow needs at its end; false if none is open.
+    /// Closes files for one that is to be opened: those that wait for it, of which the thread may take each descriptor that is
+    /// freed meanwhile, and then one that may be opened again; false if there are none.
     pub fn make_room(&mut self) -> bool {
-        self.files.evict()
+        self.closer.make_room() || self.files.evict()
     }
 
     /// Notes what came of that.
@@ -392,7 +393,7 @@ impl Store {
         self.files.make_room();
         loop {
             match open(self.naming.directory()) {
-                Err(Errno::EMFILE | Errno::ENFILE) if self.closer.make_room() || self.files.evict() => {}
+                Err(Errno::EMFILE | Errno::ENFILE) if self.make_room() => {}
                 result => return result,
             }
         }
