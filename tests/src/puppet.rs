@@ -3,6 +3,7 @@
 //!
 //! Here is the script and how it is written; `src/bin/puppet.rs` performs it.
 
+use proto::limits::ALIGNMENT;
 use serde::{Deserialize, Serialize};
 
 /// What a puppet does.
@@ -100,7 +101,9 @@ pub fn datagram(sequence: u64, headers: &[u8], payload: &[u8]) -> Vec<u8> {
 pub fn claiming(beside: u32, sequence: u64, headers: &[u8], payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(headers.len()).unwrap();
     let framing = [&length.to_le_bytes()[..], &beside.to_le_bytes(), &sequence.to_le_bytes()].concat();
-    [&framing, headers, payload].concat()
+    let mut datagram = [&framing, headers].concat();
+    datagram.resize(datagram.len().next_multiple_of(ALIGNMENT), 0);
+    [&datagram, payload].concat()
 }
 
 /// A message as it is coded.

@@ -117,8 +117,12 @@ mod rules {
             talk.data(Side::Client, number * piece.len(), &piece);
         }
         talk.data(Side::Client, 0, &[b'y'; 1400]);
-        talk.data(Side::Server, 0, b"reply");
-        talk.fin(Side::Server, 1000);
+        // By turns, so that what belongs together in a file does not lie together in a batch.
+        for number in 0..8 {
+            talk.data(Side::Server, number * piece.len(), &piece);
+            talk.data(Side::Client, (1000 + number) * piece.len(), &piece);
+        }
+        talk.fin(Side::Server, 20_000);
         let mut packets = talk.packets;
         packets.push(Packet::whole(packets[0].time, vec![0xff; 60]));
         // Enough flows that memory of them is taken and given back.

@@ -67,7 +67,8 @@ fn read(plan: HttpPlan, flows: [&[u8]; 2], step: usize, hole: Option<usize>) -> 
         http.open(flow, 0, true);
         let mut offset = 0;
         for (index, piece) in bytes.chunks(step).enumerate() {
-            http.bytes(flow, offset, piece, &mut shelf).unwrap();
+            let take = if step % 2 == 0 { Http::gather } else { Http::bytes };
+            take(&mut http, flow, offset, piece, &mut shelf).unwrap();
             assert!(http.held() <= LIMIT + piece.len());
             offset += piece.len() as u64;
             if number == 1 && hole.is_some_and(|hole| index % hole == hole - 1) {

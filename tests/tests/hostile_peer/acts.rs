@@ -194,6 +194,17 @@ fn framing() -> Vec<Act> {
         Act::new("payload_over_the_limit", "payload of 262145 bytes", |s| {
             s.headers(&more(), &vec![0; MAX_PAYLOAD + 1])
         }),
+        Act::new("padding_with_something_in_it", "padding that is not empty", |s| {
+            let mut datagram = datagram(1, &more(), b"more");
+            let before = datagram.len() - 5;
+            datagram[before] = 1;
+            s.raw(datagram)
+        }),
+        Act::new("no_padding", "shorter than its framing", |s| {
+            let mut datagram = datagram(1, &more(), b"");
+            datagram.pop();
+            s.raw(datagram)
+        }),
         Act::new("payload_beside", "payload in memory that is not shared", |s| {
             s.raw(claiming(4, 1, &more(), b""))
         }),

@@ -160,6 +160,11 @@ fn framing() -> Vec<Act> {
             datagram[..4].fill(0xff);
             s.raw(datagram)
         }),
+        act("padding_with_something_in_it", "padding that is not empty", |s| {
+            let mut datagram = datagram(7, &empty(), b"");
+            *datagram.last_mut().unwrap() = 1;
+            s.raw(datagram)
+        }),
         act("payload_that_nothing_speaks_of", "4 trailing bytes", |s| s.headers(&empty(), b"more")),
         act("payload_that_did_not_come", "claims 4 bytes of payload, 3 are left", |s| {
             s.headers(&coded(&frame(0, Timestamp::default(), b"more")), b"mor")
