@@ -93,18 +93,19 @@ lint:
 advisories:
 	$(CARGO) deny check advisories
 
-# Every fuzz target for a while, address sanitizer on. Sanitizers want a nightly compiler, or this variable.
+# Every fuzz target for a while, as many at once as there are processors, address sanitizer on. Sanitizers want a nightly
+# compiler, or this variable.
 FUZZ_TARGETS := link ip tunnel fragments tcp savefile compressed conversation messages http
 FUZZ_SECONDS ?= 60
 FUZZ := RUSTC_BOOTSTRAP=1 $(CARGO) fuzz
 fuzz: needs
 	@$(CARGO) fuzz --version >/dev/null || { echo "fuzz: cargo-fuzz is not installed: cargo install cargo-fuzz"; exit 1; }
 	$(CARGO) run --quiet --package tcpflow-tests --bin seeds -- tests/fuzz/seeds
-	cd tests/fuzz && for target in $(FUZZ_TARGETS); do \
-		mkdir -p corpus/$$target seeds/$$target && \
-		$(FUZZ) run --fuzz-dir . $$target corpus/$$target seeds/$$target -- \
-			-max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0 || exit 1; \
-	done
+	cd tests/fuzz && $(FUZZ) build --fuzz-dir .
+	$(MAKE) -j$$(nproc) --output-sync=target $(FUZZ_TARGETS:%=fuzz-%)
+fuzz-%:
+	cd tests/fuzz && mkdir -p corpus/$* seeds/$* && $(FUZZ) run --fuzz-dir . $* corpus/$* seeds/$* -- \
+		-max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0
 
 # What each executable is built of, for whoever has to know: CycloneDX, one file each.
 SBOM ?= $(TARGET)/sbom
