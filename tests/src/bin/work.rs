@@ -175,6 +175,7 @@ fn hear(conversation: &mut Conversation<Batches>, datagram: Option<(&[u8], u64)>
     while let Some((message, bytes)) = batch.next().unwrap() {
         conversation.hear(message, bytes, &mut |_, _| {}).unwrap();
     }
+    conversation.settle().unwrap();
 }
 
 /// The writer's channel, behind which nobody is.
