@@ -213,6 +213,8 @@ impl<S: Sink> Outlet<S> {
 
     /// Tells that all bytes of a flow move towards its end.
     pub fn shift(&mut self, flow: FlowId, by: u64) -> Result<(), Error> {
+        // What is told after it has the offsets after it.
+        self.settle()?;
         if let Some(ordered) = &mut self.ordered {
             ordered.shift(flow, by);
         }

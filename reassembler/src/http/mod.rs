@@ -112,6 +112,9 @@ impl Http {
         bytes: &[u8],
         bodies: &mut B,
     ) -> Result<(), Error> {
+        if !self.flows.contains_key(&flow) {
+            return bodies.plain(flow, bytes);
+        }
         if self.gathered.add(flow, offset, bytes) {
             return Ok(());
         }
