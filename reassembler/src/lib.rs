@@ -82,11 +82,11 @@ fn hear_all(
         }
         let Some(mut batch) = frames.receive()? else { return Ok(()) };
         while let Some((message, bytes)) = batch.next()? {
-            if message == FromCapture::Count {
-                conversation.settle()?;
+            let asks = message == FromCapture::Count;
+            conversation.hear(message, bytes, &mut tell)?;
+            if asks {
                 control.counts(conversation.counts());
             }
-            conversation.hear(message, bytes, &mut tell)?;
         }
         conversation.settle()?;
     }

@@ -35,7 +35,6 @@ pub struct Outlet<S> {
     ordered: Option<Ordered>,
     /// Bodies of HTTP messages, where anyone wants them.
     http: Option<Http>,
-    reading: Reading,
     now: Timestamp,
     /// Whether flows may go on in another directory, of which each part is told.
     divides: bool,
@@ -59,11 +58,6 @@ impl<S: Sink> Outlet<S> {
             told: 0,
             ordered,
             http,
-            reading: Reading {
-                prints: plan.wanted.console == Some(Order::Stream),
-                // Where output is divided by size, what was stored is known of each segment.
-                gathers: plan.rotation.is_none_or(|rotation| rotation.max_bytes.is_none()),
-            },
             now: Timestamp::default(),
             divides: plan.rotation.is_some(),
             stored: 0,
@@ -77,7 +71,7 @@ impl<S: Sink> Outlet<S> {
         self.now = now;
         match &mut self.ordered {
             Some(ordered) => {
-                ordered.pass(now, &mut reader(&mut self.sink, &mut self.ledger, &mut self.http, self.reading))
+                ordered.pass(now, &mut reader(&mut self.sink, &mut self.ledger, &mut self.http, self.wanted))
             }
             None => Ok(()),
         }
@@ -85,7 +79,7 @@ impl<S: Sink> Outlet<S> {
 
     /// Reads what was gathered to be read at once.
     pub fn settle(&mut self) -> Result<(), Error> {
-        reader(&mut self.sink, &mut self.ledger, &mut self.http, self.reading).settle()
+        reader(&mut self.sink, &mut self.ledger, &mut self.http, self.wanted).settle()
     }
 
     /// Whether it matters what receivers acknowledge.
@@ -98,7 +92,7 @@ impl<S: Sink> Outlet<S> {
     pub fn acknowledged(&mut self, flow: FlowId, offset: u64) -> Result<(), Error> {
         match &mut self.ordered {
             Some(ordered) => {
-                let reader = &mut reader(&mut self.sink, &mut self.ledger, &mut self.http, self.reading);
+                let reader = &mut reader(&mut self.sink, &mut self.ledger, &mut self.http, self.wanted);
                 ordered.acknowledged(flow, offset, reader)
             }
             None => Ok(()),
@@ -145,7 +139,7 @@ impl<S: Sink> Outlet<S> {
         }
         let late = match &mut self.ordered {
             Some(ordered) => {
-                let reader = &mut reader(&mut self.sink, &mut self.ledger, &mut self.http, self.reading);
+                let reader = &mut reader(&mut self.sink, &mut self.ledger, &mut self.http, self.wanted);
                 ordered.bytes(flow, range.start, bytes, self.now, reader)?
             }
             None => 0,
@@ -163,7 +157,7 @@ impl<S: Sink> Outlet<S> {
         let length = range.end.saturating_sub(range.start);
         match &mut self.ordered {
             Some(ordered) if length > 0 => {
-                let reader = &mut reader(&mut self.sink, &mut self.ledger, &mut self.http, self.reading);
+                let reader = &mut reader(&mut self.sink, &mut self.ledger, &mut self.http, self.wanted);
                 ordered.cut(flow, range.start, length, self.now, reader)
             }
             Some(_) | None => Ok(()),
@@ -287,7 +281,7 @@ impl<S: Sink> Outlet<S> {
     /// Tells of the end of a flow. `reach`: the offset after its last byte, captured or not.
     pub fn close(&mut self, mut close: FlowClose, reach: u64) -> Result<(), Error> {
         if let Some(ordered) = &mut self.ordered {
-            let reader = &mut reader(&mut self.sink, &mut self.ledger, &mut self.http, self.reading);
+            let reader = &mut reader(&mut self.sink, &mut self.ledger, &mut self.http, self.wanted);
             ordered.close(close.flow, reach, reader)?;
         }
         close.end = close.end.shifted(self.time_delta);
@@ -312,21 +306,14 @@ impl<S: Sink> Outlet<S> {
     }
 }
 
-/// How streams are read.
-#[derive(Debug, Clone, Copy)]
-struct Reading {
-    prints: bool,
-    gathers: bool,
-}
-
 /// Whoever reads in order. Of the outlet it takes only these parts, beside the streams themselves.
 fn reader<'a, S>(
     sink: &'a mut S,
     ledger: &'a mut Ledger,
     http: &'a mut Option<Http>,
-    Reading { prints, gathers }: Reading,
+    wanted: Wanted,
 ) -> Reader<'a, S> {
-    Reader { sink, ledger, prints, gathers, http: http.as_mut() }
+    Reader { sink, ledger, prints: wanted.console == Some(Order::Stream), http: http.as_mut() }
 }
 
 fn span(flow: FlowId, offset: u64, bytes: &[u8]) -> Span {

@@ -77,8 +77,12 @@ impl<S: Sink> Conversation<S> {
         let ordered = read_in_order.then(|| Ordered::new(limits));
         let for_order = if read_in_order { limits.all } else { 0 };
         let for_http = plan.wanted.http.map_or(0, |_| plan.max_memory / HTTP_PART);
-        let http =
-            plan.wanted.http.map(|wanted| Http::new(wanted, usize::try_from(for_http).unwrap_or(usize::MAX)));
+        // What is printed is printed by segments, and where output is divided by size, what was stored is known of each.
+        let by_size = plan.rotation.is_some_and(|rotation| rotation.max_bytes.is_some());
+        let http = plan.wanted.http.map(|wanted| {
+            let limit = usize::try_from(for_http).unwrap_or(usize::MAX);
+            Http::new(wanted, limit).gathering(!printed && !by_size)
+        });
         let taken = u64::try_from(for_order).unwrap_or(u64::MAX).saturating_add(for_http);
         let max_memory = plan.max_memory.saturating_sub(taken);
         Self {

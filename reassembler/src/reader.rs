@@ -19,8 +19,6 @@ pub struct Reader<'a, S> {
     pub ledger: &'a mut Ledger,
     /// Whether the console reads.
     pub prints: bool,
-    /// Whether bodies may be read some segments at a time.
-    pub gathers: bool,
     /// HTTP, if it is wanted.
     pub http: Option<&'a mut Http>,
 }
@@ -28,9 +26,10 @@ pub struct Reader<'a, S> {
 impl<S: Sink> Reader<'_, S> {
     /// Reads what was gathered.
     pub fn settle(&mut self) -> Result<(), Error> {
-        match &mut self.http {
-            Some(http) if !self.prints => http.settle(&mut Store(self.sink, self.ledger)),
-            Some(_) | None => Ok(()),
+        match (&mut self.http, self.prints) {
+            (Some(http), true) => http.settle(&mut Print(self.sink)),
+            (Some(http), false) => http.settle(&mut Store(self.sink, self.ledger)),
+            (None, _) => Ok(()),
         }
     }
 }
@@ -39,9 +38,6 @@ impl<S: Sink> Consumer for Reader<'_, S> {
     fn bytes(&mut self, flow: FlowId, offset: u64, bytes: &[u8]) -> Result<(), Error> {
         match (&mut self.http, self.prints) {
             (Some(http), true) => http.bytes(flow, offset, bytes, &mut Print(self.sink)),
-            (Some(http), false) if self.gathers => {
-                http.gather(flow, offset, bytes, &mut Store(self.sink, self.ledger))
-            }
             (Some(http), false) => http.bytes(flow, offset, bytes, &mut Store(self.sink, self.ledger)),
             (None, _) => print(self.sink, flow, offset, bytes),
         }

@@ -3,17 +3,16 @@
 mod support;
 
 use proto::flow::FromReassembler;
-use proto::plan::{HttpPlan, ReassemblerPlan, Wanted};
+use proto::plan::{ReassemblerPlan, Wanted};
 
-use crate::support::{Capture, ETHERNET, client, plan, server};
+use crate::support::{Capture, ETHERNET, HTTP, client, plan, server};
 
 const RESPONSE: &[u8] =
     b"HTTP/1.1 200 OK\r\nServer: one with a name that makes it long\r\nContent-Length: 40\r\n\r\nten bytes.";
 
 /// With bodies stored.
 fn storing() -> ReassemblerPlan {
-    let http = HttpPlan { decompress: true, requests: false, max_body: None, max_bytes: None };
-    ReassemblerPlan { wanted: Wanted { http: Some(http), ..plan().wanted }, ..plan() }
+    ReassemblerPlan { wanted: Wanted { http: Some(HTTP), ..plan().wanted }, ..plan() }
 }
 
 /// What is told of bodies and of where bytes are, in words.

@@ -14,8 +14,8 @@ mod support;
 
 use proptest::prelude::*;
 use proto::flow::FromReassembler;
-use proto::plan::{HttpPlan, Order, ReassemblerPlan, Wanted};
-use support::{Capture, ETHERNET, Tcp, client, plan, server};
+use proto::plan::{Order, ReassemblerPlan, Wanted};
+use support::{Capture, ETHERNET, HTTP, Tcp, client, plan, server};
 
 fn printing(order: Order) -> ReassemblerPlan {
     let plan = plan();
@@ -60,9 +60,8 @@ fn a_stream_is_printed_in_order_and_once() {
 
 #[test]
 fn with_http_bodies_are_printed_instead_of_what_was_sent() {
-    let http = HttpPlan { decompress: true, requests: false, max_body: None, max_bytes: None };
     let plan = printing(Order::Stream);
-    let plan = ReassemblerPlan { wanted: Wanted { http: Some(http), ..plan.wanted }, ..plan };
+    let plan = ReassemblerPlan { wanted: Wanted { http: Some(HTTP), ..plan.wanted }, ..plan };
     let head =
         "HTTP/1.1 200 OK\r\nServer: one with a name that makes it long\r\nTransfer-Encoding: chunked\r\n\r\n";
     let body = "5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n";

@@ -294,8 +294,8 @@ impl Store {
         }
     }
 
-    /// Closes files for one that is to be opened: those that wait for it, of which the thread may take each descriptor that is
-    /// freed meanwhile, and then one that may be opened again; false if there are none.
+    /// Closes files for one that is to be opened: those that wait to be closed, whose thread may take each descriptor that
+    /// is freed meanwhile, and then one that may be opened again; false if there are none.
     pub fn make_room(&mut self) -> bool {
         self.closer.make_room() || self.files.evict()
     }

@@ -39,6 +39,8 @@ pub struct Http {
     held: usize,
     limit: usize,
     pieces: Pieces,
+    /// Whether segments that follow each other are read together.
+    gathers: bool,
     /// What came last and is not read yet.
     gathered: Gathered,
 }
@@ -63,8 +65,15 @@ impl Http {
             held: 0,
             limit,
             pieces: Pieces::default(),
+            gathers: false,
             gathered: Gathered::default(),
         }
+    }
+
+    /// Reads segments that follow each other together, if `gathers`.
+    #[must_use]
+    pub fn gathering(self, gathers: bool) -> Self {
+        Self { gathers, ..self }
     }
 
     /// Bytes of memory that flows take beside [`Self::FLOW_SIZE`].
@@ -89,7 +98,8 @@ impl Http {
         }
     }
 
-    /// The next bytes of a flow, which are at `offset`.
+    /// The next bytes of a flow, which are at `offset`. Where segments are gathered they may be read later, with those that
+    /// follow: with [`Self::settle`] at the latest.
     pub fn bytes<B: Bodies>(
         &mut self,
         flow: FlowId,
@@ -100,35 +110,33 @@ impl Http {
         if !self.flows.contains_key(&flow) {
             return bodies.plain(flow, bytes);
         }
-        let bytes = bytes.get(..self.within(offset, bytes.len())).unwrap_or(bytes);
-        self.change(flow, bodies, |scanner, around| scanner.bytes(offset, bytes, around))
-    }
-
-    /// As [`Self::bytes`], but they may be read later, with those that follow: with [`Self::settle`] at the latest.
-    pub fn gather<B: Bodies>(
-        &mut self,
-        flow: FlowId,
-        offset: u64,
-        bytes: &[u8],
-        bodies: &mut B,
-    ) -> Result<(), Error> {
-        if !self.flows.contains_key(&flow) {
-            return bodies.plain(flow, bytes);
+        if !self.gathers {
+            return self.read(flow, offset, bytes, bodies);
         }
-        if self.gathered.add(flow, offset, bytes) {
-            return Ok(());
+        if !self.gathered.add(flow, offset, bytes) {
+            self.settle(bodies)?;
+            self.gathered.add(flow, offset, bytes);
         }
-        self.settle(bodies)?;
-        self.gathered.add(flow, offset, bytes);
         Ok(())
     }
 
     /// Reads what was gathered.
     pub fn settle<B: Bodies>(&mut self, bodies: &mut B) -> Result<(), Error> {
         let Some((flow, offset, bytes)) = self.gathered.take() else { return Ok(()) };
-        let result = self.bytes(flow, offset, &bytes, bodies);
+        let result = self.read(flow, offset, &bytes, bodies);
         self.gathered.use_again(bytes);
         result
+    }
+
+    fn read<B: Bodies>(
+        &mut self,
+        flow: FlowId,
+        offset: u64,
+        bytes: &[u8],
+        bodies: &mut B,
+    ) -> Result<(), Error> {
+        let bytes = bytes.get(..self.within(offset, bytes.len())).unwrap_or(bytes);
+        self.change(flow, bodies, |scanner, around| scanner.bytes(offset, bytes, around))
     }
 
     /// The next bytes of a flow were lost.

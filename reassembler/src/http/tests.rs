@@ -81,25 +81,21 @@ fn read(
     holes: &[std::ops::Range<usize>],
 ) -> Vec<Found> {
     let [one_by_one, gathered] =
-        [Http::bytes, Http::gather].map(|take| read_by(take, plan, requests, responses, step, holes));
+        [false, true].map(|gathers| read_by(http(plan).gathering(gathers), requests, responses, step, holes));
     assert_eq!(one_by_one, gathered);
     gathered
 }
 
-type Take = fn(&mut Http, FlowId, u64, &[u8], &mut Shelf) -> Result<(), Error>;
-
 fn read_by(
-    take: Take,
-    plan: HttpPlan,
+    mut http: Http,
     requests: &[u8],
     responses: &[u8],
     step: usize,
     holes: &[std::ops::Range<usize>],
 ) -> Vec<Found> {
-    let mut http = http(plan);
     let mut shelf = Shelf::default();
-    feed(take, &mut http, CLIENT, requests, step, &[], &mut shelf);
-    feed(take, &mut http, SERVER, responses, step, holes, &mut shelf);
+    feed(&mut http, CLIENT, requests, step, &[], &mut shelf);
+    feed(&mut http, SERVER, responses, step, holes, &mut shelf);
     http.end(SERVER, &mut shelf).unwrap();
     http.end(CLIENT, &mut shelf).unwrap();
     assert_eq!((http.held(), http.flows(), http.exchanges.len()), (0, 0, 0), "all memory is given back");
@@ -108,7 +104,6 @@ fn read_by(
 }
 
 fn feed(
-    take: Take,
     http: &mut Http,
     flow: FlowId,
     bytes: &[u8],
@@ -126,7 +121,7 @@ fn feed(
         let next =
             holes.iter().map(|hole| hole.start).filter(|start| *start > at).min().unwrap_or(bytes.len());
         let end = (at + step).min(next);
-        take(http, flow, u64::try_from(at).unwrap(), &bytes[at..end], shelf).unwrap();
+        http.bytes(flow, u64::try_from(at).unwrap(), &bytes[at..end], shelf).unwrap();
         at = end;
     }
 }
@@ -374,7 +369,7 @@ fn what_is_in_no_body_comes_as_it_was_sent() {
     for step in [1, 100, 10_000] {
         let mut http = http(PLAN);
         let mut shelf = Shelf::default();
-        feed(Http::bytes, &mut http, SERVER, &flow, step, &[], &mut shelf);
+        feed(&mut http, SERVER, &flow, step, &[], &mut shelf);
         http.end(SERVER, &mut shelf).unwrap();
         assert_eq!(shelf.1, [&head[..], b"junk ", &head, b"more junk"].concat());
         assert_eq!(summary(&shelf.0), [(1, "text", Complete), (2, "text", Complete)]);
@@ -382,7 +377,7 @@ fn what_is_in_no_body_comes_as_it_was_sent() {
     for other in [&b"SSH-2.0-OpenSSH_9.2p1\r\n\0\0\0"[..], b"HTTP/1.1 200 too short", b"a"] {
         let mut http = http(PLAN);
         let mut shelf = Shelf::default();
-        feed(Http::bytes, &mut http, SERVER, other, 1, &[], &mut shelf);
+        feed(&mut http, SERVER, other, 1, &[], &mut shelf);
         http.end(SERVER, &mut shelf).unwrap();
         assert_eq!(shelf.1, other);
     }

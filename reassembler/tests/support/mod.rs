@@ -16,13 +16,16 @@ use std::collections::BTreeMap;
 use etherparse::PacketBuilder;
 use proto::flow::{FlowClose, FlowEnding, FlowId, FlowOpen, FromReassembler, Totals};
 use proto::frame::{CaptureEnd, Ending, Frame, FromCapture};
-use proto::plan::{Confinement, Limits, Overlap, ReassemblerPlan, SandboxMode, Separation, Wanted};
+use proto::plan::{Confinement, HttpPlan, Limits, Overlap, ReassemblerPlan, SandboxMode, Separation, Wanted};
 use proto::text::Text;
 use proto::time::Timestamp;
 use reassembler::protocol::Conversation;
 
 pub const ETHERNET: u32 = 1;
 pub const MIB: u64 = 1 << 20;
+
+/// Bodies of responses, whole and with their codings undone.
+pub const HTTP: HttpPlan = HttpPlan { decompress: true, requests: false, max_body: None, max_bytes: None };
 
 pub fn plan() -> ReassemblerPlan {
     let limits = Limits { address_space: None, open_files: None, file_size: None };

@@ -60,15 +60,14 @@ impl Bodies for Shelf {
 
 /// Reads both flows, `step` bytes at a time, with a hole after every `hole`-th piece of the second.
 fn read(plan: HttpPlan, flows: [&[u8]; 2], step: usize, hole: Option<usize>) -> Shelf {
-    let mut http = Http::new(plan, LIMIT);
+    let mut http = Http::new(plan, LIMIT).gathering(step % 2 == 0);
     let mut shelf = Shelf::default();
     for (number, bytes) in flows.into_iter().enumerate() {
         let flow = FlowId(number as u64);
         http.open(flow, 0, true);
         let mut offset = 0;
         for (index, piece) in bytes.chunks(step).enumerate() {
-            let take = if step % 2 == 0 { Http::gather } else { Http::bytes };
-            take(&mut http, flow, offset, piece, &mut shelf).unwrap();
+            http.bytes(flow, offset, piece, &mut shelf).unwrap();
             assert!(http.held() <= LIMIT + piece.len());
             offset += piece.len() as u64;
             if number == 1 && hole.is_some_and(|hole| index % hole == hole - 1) {
