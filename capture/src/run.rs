@@ -17,7 +17,7 @@ use crate::relay::Relay;
 
 /// Captures as the plan says.
 pub fn run(control: &Control) -> Result<Done, Error> {
-    let sender = Sender::adopt(manifest::DATA_OUT)?.with_ring(Filling::adopt()?);
+    let sender = Sender::adopt(manifest::DATA_OUT)?.with_ring(Filling::adopt(manifest::FRAMES)?);
     let (plan, savefiles) = control.plan()?;
     let Plan::Capture(plan) = plan else { return Err(Error::WrongPlan) };
     match &plan.source {

@@ -118,6 +118,15 @@ impl Role {
     }
 }
 
+/// Where two roles find memory that they share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ring {
+    /// The memory, until it is mapped.
+    pub memory: RawFd,
+    /// How many of its slots were emptied.
+    pub emptied: RawFd,
+}
+
 /// Control channel to `tcpflow` (every role).
 pub const CONTROL: RawFd = 3;
 /// Data channel from the role before (reassembler, writer, runner).
@@ -146,15 +155,20 @@ pub const COMMAND_OUTPUT: RawFd = 14;
 pub const COMMAND_ERRORS: RawFd = 15;
 /// Where `--events` goes (writer).
 pub const EVENTS: RawFd = 16;
-/// Memory that capture fills with payload for the reassembler to take (both).
-pub const MEMORY: RawFd = 17;
-/// How many of its slots were emptied (both).
-pub const EMPTIED: RawFd = 18;
+/// What capture fills with frames for the reassembler (both).
+pub const FRAMES: Ring = Ring { memory: 17, emptied: 18 };
+/// What a reassembler fills with what flows and bodies hold for the writer (both; of several, the first).
+pub const FLOWS: Ring = Ring { memory: 19, emptied: 20 };
 /// Data channels from reassemblers beyond the first, one after the other (writer).
 pub const FURTHER_DATA_IN: RawFd = 32;
+/// The memory that these fill, in the same order (writer).
+pub const FURTHER_MEMORY: RawFd = 48;
+/// Its counters (writer).
+pub const FURTHER_EMPTIED: RawFd = 64;
 
-/// The data channels from so many reassemblers, in their order (writer).
-pub fn data_in(workers: u32) -> impl Iterator<Item = RawFd> {
-    let further = (FURTHER_DATA_IN..).zip(1..workers.min(MAX_WORKERS)).map(|(number, _)| number);
-    std::iter::once(DATA_IN).chain(further)
+/// What so many reassemblers are heard by, in their order: data channels and memory (writer).
+pub fn heard(workers: u32) -> impl Iterator<Item = (RawFd, Ring)> {
+    let rings = (FURTHER_MEMORY..).zip(FURTHER_EMPTIED..).map(|(memory, emptied)| Ring { memory, emptied });
+    let further = (FURTHER_DATA_IN..).zip(rings).zip(1..workers.min(MAX_WORKERS));
+    std::iter::once((DATA_IN, FLOWS)).chain(further.map(|(numbers, _)| numbers))
 }

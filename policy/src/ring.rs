@@ -1,11 +1,12 @@
-//! Memory that capture and the reassembler share: slots that the one fills with payload and the other empties, in turn.
+//! Memory that the sender and the receiver of a data channel share, capture and reassembler or reassembler and writer:
+//! slots that the one fills with payload and the other empties, in turn.
 //!
 //! The batches themselves, with all that is said of payload, go over the data channel as everywhere else, and say how
 //! much of the next slot is theirs. What is in a slot is copied out of it once, before anything looks at it, so that
 //! nothing changes under whoever reads it. A slot that was emptied is handed back by adding to a counter, eventfd(2): that
 //! is all that the receiver has to write to, and the sender counts along, so that it cannot be told of more than it filled.
 //!
-//! The memory is sealed in its size when it is made, and the reassembler's descriptor of it cannot be written to. Once both
+//! The memory is sealed in its size when it is made, and the receiver's descriptor of it cannot be written to. Once both
 //! have their mappings, `tcpflow` seals it against any further one to write by ([`Memory::seal`]), before the first packet.
 
 use std::io;
@@ -23,7 +24,7 @@ use proto::Breach;
 use proto::limits::MAX_PAYLOAD;
 
 use crate::channel::Error;
-use crate::manifest::{EMPTIED, MEMORY};
+use crate::manifest::{Ring, heard};
 use crate::sys::{self, Shared};
 
 /// How many slots there are: enough that neither process waits for the other's every batch, few enough that what they
@@ -33,11 +34,15 @@ const SLOTS: u16 = 16;
 /// So many slots are handed back at once, and so many have to be free for the sender not to ask.
 const AT_ONCE: u16 = SLOTS / 4;
 
-/// Where the user allows a process fewer descriptors than this there are none to spare for it, RLIMIT_NOFILE.
-const ENOUGH_DESCRIPTORS: u64 = 32;
+/// Where the user allows a process fewer descriptors than these there are none to spare for it, RLIMIT_NOFILE: beyond the
+/// numbers of the manifest what `tcpflow` has open for itself and while it starts a role, and for each pair of capture and
+/// reassembler, once more while its ends are given their numbers.
+const DESCRIPTORS: u64 = 16;
+const DESCRIPTORS_OF_A_PAIR: u64 = 12;
 
-/// The same of address space in bytes, RLIMIT_AS.
-const ENOUGH_ADDRESSES: u64 = 64 << 20;
+/// The same of address space in bytes, RLIMIT_AS: for a role, and for the memory of each pair, which the writer has all of.
+const ADDRESSES: u64 = 56 << 20;
+const ADDRESSES_OF_A_PAIR: u64 = 8 << 20;
 
 /// The memory, as `tcpflow` makes it.
 #[derive(Debug)]
@@ -49,28 +54,29 @@ pub type End = [(OwnedFd, i32); 2];
 impl Memory {
     /// Makes it, with the ends of sender and receiver; none where that is not to be had, and payload is sent with what is said
     /// of it: the receiver is given a descriptor that cannot be written to, which takes /proc; the user's own limit on
-    /// the size of files (RLIMIT_FSIZE) is one on this memory too; and it takes descriptors and addresses.
+    /// the size of files (RLIMIT_FSIZE) is one on this memory too; and it takes descriptors and addresses, of which there
+    /// have to be enough for so many pairs of capture and reassembler.
     #[must_use]
-    pub fn new() -> Option<(Self, End, End)> {
-        Self::make().ok()
+    pub fn new(name: &str, sender: Ring, receiver: Ring, pairs: u32) -> Option<(Self, End, End)> {
+        Self::make(name, sender, receiver, pairs).ok()
     }
 
-    fn make() -> io::Result<(Self, End, End)> {
-        if getrlimit(Resource::RLIMIT_NOFILE)?.0 < ENOUGH_DESCRIPTORS {
+    fn make(name: &str, from: Ring, to: Ring, pairs: u32) -> io::Result<(Self, End, End)> {
+        if getrlimit(Resource::RLIMIT_NOFILE)?.0 < descriptors(pairs) {
             return Err(Errno::EMFILE.into());
         }
-        if getrlimit(Resource::RLIMIT_AS)?.0 < ENOUGH_ADDRESSES {
+        if getrlimit(Resource::RLIMIT_AS)?.0 < addresses(pairs) {
             return Err(Errno::ENOMEM.into());
         }
-        let memory = memfd_create("payload", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
+        let memory = memfd_create(name, MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
         ftruncate(&memory, i64::try_from(size()).map_err(io::Error::other)?)?;
         fcntl(&memory, FcntlArg::F_ADD_SEALS(SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW))?;
         let path = format!("/proc/self/fd/{}", memory.as_raw_fd());
         let readable = open(path.as_str(), OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?;
         let counter = EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
         let counter = OwnedFd::from(counter);
-        let sender = [(memory.try_clone()?, MEMORY), (counter.try_clone()?, EMPTIED)];
-        Ok((Self(memory), sender, [(readable, MEMORY), (counter, EMPTIED)]))
+        let sender = [(memory.try_clone()?, from.memory), (counter.try_clone()?, from.emptied)];
+        Ok((Self(memory), sender, [(readable, to.memory), (counter, to.emptied)]))
     }
 
     /// Lets nobody write to it any more who does not have it mapped to write by, and no seal be added.
@@ -78,6 +84,20 @@ impl Memory {
         let seals = SealFlag::F_SEAL_FUTURE_WRITE | SealFlag::F_SEAL_SEAL;
         fcntl(&self.0, FcntlArg::F_ADD_SEALS(seals)).map(drop)
     }
+}
+
+/// How many descriptors have to be allowed.
+fn descriptors(pairs: u32) -> u64 {
+    let highest = heard(pairs).filter_map(|(_, ring)| u64::try_from(ring.emptied).ok()).max();
+    DESCRIPTORS_OF_A_PAIR
+        .saturating_mul(pairs.into())
+        .saturating_add(DESCRIPTORS)
+        .saturating_add(highest.unwrap_or_default())
+}
+
+/// How many bytes of address space have to be allowed.
+fn addresses(pairs: u32) -> u64 {
+    ADDRESSES_OF_A_PAIR.saturating_mul(pairs.into()).saturating_add(ADDRESSES)
 }
 
 fn size() -> usize {
@@ -94,9 +114,9 @@ fn next(slot: u16) -> u16 {
 }
 
 /// What the manifest has at these numbers, if `tcpflow` has made a memory.
-fn adopt(writable: bool) -> Result<Option<(Shared, OwnedFd)>, Error> {
-    let Ok(memory) = sys::adopt(MEMORY) else { return Ok(None) };
-    let emptied = sys::adopt(EMPTIED).map_err(|e| Error::Missing(EMPTIED, e))?;
+fn adopt(ring: Ring, writable: bool) -> Result<Option<(Shared, OwnedFd)>, Error> {
+    let Ok(memory) = sys::adopt(ring.memory) else { return Ok(None) };
+    let emptied = sys::adopt(ring.emptied).map_err(|e| Error::Missing(ring.emptied, e))?;
     // The descriptor is closed again: the mapping is all that is needed.
     Ok(Some((Shared::map(&memory, size(), writable).map_err(Error::Memory)?, emptied)))
 }
@@ -116,8 +136,8 @@ pub struct Filling {
 
 impl Filling {
     /// Takes the sender's end, if there is one.
-    pub fn adopt() -> Result<Option<Self>, Error> {
-        let end = adopt(true)?;
+    pub fn adopt(ring: Ring) -> Result<Option<Self>, Error> {
+        let end = adopt(ring, true)?;
         Ok(end.map(|(memory, emptied)| Self { memory, emptied, slot: 0, filled: 0, free: SLOTS }))
     }
 
@@ -193,8 +213,8 @@ pub struct Emptying {
 
 impl Emptying {
     /// Takes the receiver's end, if there is one.
-    pub fn adopt() -> Result<Option<Self>, Error> {
-        let end = adopt(false)?;
+    pub fn adopt(ring: Ring) -> Result<Option<Self>, Error> {
+        let end = adopt(ring, false)?;
         Ok(end.map(|(memory, emptied)| Self { memory, emptied, slot: 0, kept: 0 }))
     }
 
@@ -220,12 +240,14 @@ fn too_long(length: usize) -> Breach {
 #[cfg(test)]
 mod tests {
     use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+    use proto::limits::MAX_WORKERS;
 
     use super::*;
+    use crate::manifest::FRAMES;
 
     /// Both ends, the memory, and a channel with its other end.
     fn ends() -> (Filling, Emptying, Memory, (OwnedFd, OwnedFd)) {
-        let (memory, sender, receiver) = Memory::new().unwrap();
+        let (memory, sender, receiver) = Memory::new("frames", FRAMES, FRAMES, 1).unwrap();
         let map = |[(memory, _), (emptied, _)]: End, writable| {
             (Shared::map(&memory, size(), writable).unwrap(), emptied)
         };
@@ -305,8 +327,30 @@ mod tests {
     }
 
     #[test]
+    fn no_number_is_beyond_what_is_allowed() {
+        for pairs in 1..=MAX_WORKERS {
+            let enough = i32::try_from(descriptors(pairs)).unwrap();
+            for (channel, ring) in heard(pairs).chain([(0, FRAMES)]) {
+                assert!(
+                    [channel, ring.memory, ring.emptied].iter().all(|number| *number < enough),
+                    "{pairs}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_memory_of_all_pairs_fits_with_a_role() {
+        for pairs in 1..=MAX_WORKERS {
+            let shared = u64::try_from(2 * size()).unwrap() * u64::from(pairs);
+            assert!(addresses(pairs) >= shared + ADDRESSES, "{pairs}");
+        }
+    }
+
+    #[test]
     fn nobody_gets_to_write_once_it_is_sealed() {
-        let (memory, [(writable, _), _], [(readable, _), _]) = Memory::new().unwrap();
+        let (memory, [(writable, _), _], [(readable, _), _]) =
+            Memory::new("frames", FRAMES, FRAMES, 1).unwrap();
         let copy = writable.try_clone().unwrap();
         let mapped = Shared::map(&writable, size(), true).unwrap();
         assert!(Shared::map(&readable, size(), true).is_err(), "not by the receiver's descriptor");

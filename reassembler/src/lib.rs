@@ -35,7 +35,7 @@ pub mod traffic;
 pub use error::Error;
 
 use policy::channel::{Receiver, Sender};
-use policy::ring::Emptying;
+use policy::ring::{Emptying, Filling};
 use policy::role::{Control, Done};
 use policy::{Role, manifest, sandbox};
 use proto::Breach;
@@ -49,8 +49,9 @@ use crate::protocol::Conversation;
 /// Runs the role from its plan to the end of its input.
 pub fn run(control: &Control) -> Result<Done, Error> {
     let frames = Receiver::<FromCapture>::adopt(manifest::DATA_IN)?;
-    let mut frames = frames.with_ring(Emptying::adopt()?);
+    let mut frames = frames.with_ring(Emptying::adopt(manifest::FRAMES)?);
     let flows = Sender::<FromReassembler>::adopt(manifest::DATA_OUT)?;
+    let flows = flows.with_ring(Filling::adopt(manifest::FLOWS)?);
     let plan = plan(control)?;
     let mut conversation = Conversation::new(&plan, flows);
     let layers = sandbox::enter(Role::Reassembler, &plan.confinement, None)?;

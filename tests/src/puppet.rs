@@ -3,6 +3,7 @@
 //!
 //! Here is the script and how it is written; `src/bin/puppet.rs` performs it.
 
+use policy::manifest::Ring;
 use proto::limits::ALIGNMENT;
 use serde::{Deserialize, Serialize};
 
@@ -33,8 +34,13 @@ pub enum Line {
     },
     /// On the control channel to `tcpflow`.
     Control(Vec<u8>),
-    /// That so many slots of the memory shared with capture were emptied.
-    Emptied(u64),
+    /// That so many slots of shared memory were emptied.
+    Emptied {
+        /// The counter to say it by, of those in the manifest.
+        counter: i32,
+        /// How many.
+        slots: u64,
+    },
 }
 
 impl Default for Script {
@@ -78,10 +84,10 @@ impl Script {
         self.line(Line::Control(coded(message)))
     }
 
-    /// Hands so many slots back to capture.
+    /// Hands so many slots of a ring back to whoever fills it.
     #[must_use]
-    pub fn hand_back(self, slots: u64) -> Self {
-        self.line(Line::Emptied(slots))
+    pub fn hand_back(self, ring: Ring, slots: u64) -> Self {
+        self.line(Line::Emptied { counter: ring.emptied, slots })
     }
 
     fn line(mut self, line: Line) -> Self {

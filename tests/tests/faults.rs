@@ -39,6 +39,7 @@ fn main() -> ExitCode {
     let ours = Need::Ours("it is one process, and does not go on");
     let mut all = cases![&[ours];
         a_role_that_dies_at_any_moment_ends_all,
+        a_writer_that_dies_while_all_wait_for_it_ends_all,
         a_writer_that_stands_still_loses_nothing,
         a_savefile_that_shrinks_is_told,
         a_savefile_that_grows_is_read_to_its_end,
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
     all.extend(cases![&[ours, Need::Program("prlimit")];
         a_limit_on_files_costs_only_what_is_beyond,
         few_descriptors_are_enough,
+        few_descriptors_are_enough_for_all_there_is,
     ]);
     let live = [ours, Need::Namespaces, Need::Program("curl"), Need::Program("python3"), Need::Program("ss")];
     for (name, fate) in [("is_removed", Fate::Removed), ("is_renamed", Fate::Renamed)] {
@@ -261,6 +263,25 @@ fn alive(group: u32) -> bool {
     })
 }
 
+/// Those before it wait for room in the memory that they share, and not where anything is sent.
+fn a_writer_that_dies_while_all_wait_for_it_ends_all() {
+    let bench = Bench::new().file("in.pcap", &TRAFFIC);
+    let mut running = bench.run(&["-r", "in.pcap", "-o", "out"]).start();
+    running.wait_until("a flow", |_| !bench.flows("out").is_empty());
+    let roles = running.roles();
+    running.signal_role("tcpflow-writer", Signal::SIGSTOP);
+    // Until all buffers are full.
+    std::thread::sleep(AT_ONCE / 2);
+    running.signal_role("tcpflow-writer", Signal::SIGKILL);
+    let died = Instant::now();
+    let _ = running.wait().expect(1).says("tcpflow-writer was killed by signal 9 (SIGKILL)");
+    assert!(died.elapsed() < 3 * AT_ONCE, "{:?}", died.elapsed());
+    assert!(!roles.iter().any(Process::is_alive), "orphans of {roles:?}");
+    let stored = assert_beginnings(&bench, "out");
+    assert!(stored < FLOWS * 2000 * SEGMENT, "it had all");
+    assert_marked(&bench.report("out/report.xml"));
+}
+
 /// A run on a savefile whose writer is stopped when it has written something, and let go on after `meanwhile`.
 fn with_a_stop(bench: &Bench, line: &[&str], meanwhile: impl FnOnce()) -> Outcome {
     let mut running = bench.run(line).start();
@@ -393,16 +414,37 @@ fn a_limit_on_files_costs_only_what_is_beyond() {
     assert_eq!(flows.filter(|flow| flow.get("truncated") == Some("file_too_large")).count(), FLOWS);
 }
 
-/// Fewer than flows, and than `-f` allows.
+/// Fewer than flows, and than `-f` allows; down to where none is left for memory that is shared, and below.
 fn few_descriptors_are_enough() {
-    let bench = Bench::new().file("in.pcap", &pcap(ETHERNET, &packets(100)));
-    let line = ["-r", "in.pcap", "-o", "out", "-I"];
-    let _ = bench.run(&line).after(&["prlimit", "--nofile=24"]).finish().expect(0);
-    let mut flows = bench.flows("out");
-    flows.retain(|name, _| !name.ends_with(".findx"));
-    assert_eq!(flows.len(), FLOWS);
-    assert!(flows.values().all(|file| file.bytes.len() == 100 * SEGMENT));
-    assert_conserved(&bench.report("out/report.xml"));
+    for limit in [24, 28, 32, 40, 47, 48] {
+        let bench = Bench::new().file("in.pcap", &pcap(ETHERNET, &packets(100)));
+        let line = ["-r", "in.pcap", "-o", "out", "-I"];
+        let limit = format!("--nofile={limit}");
+        let _ = bench.run(&line).after(&["prlimit", &limit]).finish().expect(0);
+        let mut flows = bench.flows("out");
+        flows.retain(|name, _| !name.ends_with(".findx"));
+        assert_eq!(flows.len(), FLOWS, "{limit}");
+        assert!(flows.values().all(|file| file.bytes.len() == 100 * SEGMENT), "{limit}");
+        assert_conserved(&bench.report("out/report.xml"));
+    }
+}
+
+/// The same of a run that has open all there is.
+fn few_descriptors_are_enough_for_all_there_is() {
+    for limit in [40, 47, 48] {
+        let bench = Bench::new().file("in.pcap", &pcap(ETHERNET, &packets(100)));
+        let files = ["-w", "w.pcap", "-X", "report.xml", "--events", "ev.json", "--metrics", "m.prom"];
+        let programs = ["-S", "tcp_cmd=true", "-S", "tcp_alert_fd=2", "-S", "http_alert_fd=2", "-e", "http"];
+        let line = [&["-r", "in.pcap", "-o", "out"], &files[..], &programs].concat();
+        let limit = format!("--nofile={limit}");
+        let _ = bench.run(&line).after(&["prlimit", &limit]).finish().expect(0);
+        let flows = bench.flows("out");
+        assert!(
+            flows.len() == FLOWS && flows.values().all(|file| file.bytes.len() == 100 * SEGMENT),
+            "{limit}"
+        );
+        assert_conserved(&bench.report("report.xml"));
+    }
 }
 
 /// A reader slower than everything before it, over a pipe of the least size.

@@ -13,7 +13,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use policy::SANITIZED;
 use policy::manifest::{
-    CONSOLE, CONTROL, DATA_IN, DATA_OUT, EMPTIED, EVENTS, OUTPUT, REPORT, RUNNER, UNPROCESSED,
+    CONSOLE, CONTROL, DATA_IN, DATA_OUT, EVENTS, FLOWS, FRAMES, OUTPUT, REPORT, RUNNER, UNPROCESSED,
 };
 use tcpflow_tests::capture::{ETHERNET, pcap};
 use tcpflow_tests::conversation::{Conversation, Side};
@@ -97,7 +97,7 @@ fn descriptors() -> Vec<Heir> {
         row("a_descriptor_of_shadow", shell!("exec 251</etc/shadow")),
         row(
             "a_descriptor_where_each_of_the_manifest_is",
-            shell!("for n in {3..18}; do eval \"exec $n</etc/shadow\"; done"),
+            shell!("for n in {3..20}; do eval \"exec $n</etc/shadow\"; done"),
         ),
         row("a_descriptor_of_the_root_directory", shell!("exec 9</ 10</proc 11</etc")),
         row("a_socket_pair_s_place_taken_for_writing", shell!("exec 3>/dev/null 4>/dev/null 5>/dev/null")),
@@ -172,7 +172,7 @@ fn limits() -> Vec<Heir> {
         row("4_open_files", &["prlimit", "--nofile=4:4"], Fares::Refused(OPEN)),
         row("10_open_files", &["prlimit", "--nofile=10:10"], Fares::Refused(OPEN)),
         row("16_open_files", &["prlimit", "--nofile=16:16"], Fares::Refused(OPEN)),
-        row("32_open_files", &["prlimit", "--nofile=32:32"], WELL),
+        row("48_open_files", &["prlimit", "--nofile=48:48"], WELL),
         row(
             "files_of_nothing",
             &["prlimit", "--fsize=0:0"],
@@ -350,11 +350,17 @@ const EVENTFD: &str = "anon_inode:[eventfd]";
 /// descriptor closed.
 fn manifest_of(executable: &str) -> BTreeMap<i32, &'static str> {
     let own: &[(i32, &'static str)] = match executable {
-        "tcpflow-capture" => &[(CONTROL, "socket:"), (DATA_OUT, "socket:"), (EMPTIED, EVENTFD)],
-        "tcpflow-reassembler" => {
-            &[(CONTROL, "socket:"), (DATA_IN, "socket:"), (DATA_OUT, "socket:"), (EMPTIED, EVENTFD)]
+        "tcpflow-capture" => &[(CONTROL, "socket:"), (DATA_OUT, "socket:"), (FRAMES.emptied, EVENTFD)],
+        "tcpflow-reassembler" => &[
+            (CONTROL, "socket:"),
+            (DATA_IN, "socket:"),
+            (DATA_OUT, "socket:"),
+            (FRAMES.emptied, EVENTFD),
+            (FLOWS.emptied, EVENTFD),
+        ],
+        "tcpflow-writer" => {
+            &[(CONTROL, "socket:"), (DATA_IN, "socket:"), (OUTPUT, "/"), (FLOWS.emptied, EVENTFD)]
         }
-        "tcpflow-writer" => &[(CONTROL, "socket:"), (DATA_IN, "socket:"), (OUTPUT, "/")],
         "tcpflow-runner" => &[(CONTROL, "socket:"), (DATA_IN, "socket:")],
         other => panic!("{other} is not a role"),
     };

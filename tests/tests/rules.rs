@@ -177,7 +177,7 @@ mod rules {
 
     /// Directories within directories go, by size, and it is looked how much room there is.
     fn retention_needs_every_rule() {
-        let bench = Bench::of(Subject::Ours).file("in.pcap", &long());
+        let bench = Bench::of(Subject::Ours).file("in.pcap", &long(20));
         let line = ["-r", "in.pcap", "-o", "out", "--rotate", "5s", "-T", "%a/%A"];
         let _ = bench.run(&line).finish().expect(0);
         let more = ["--keep-size", "1K", "--min-free", "1K", "--keep", "1d"];
@@ -243,25 +243,30 @@ mod rules {
         vec![recording.join().unwrap()]
     }
 
-    /// Pieces of more than a pipe takes at once, on a standard output that does not block.
+    /// Pieces of more than a pipe takes at once, on a standard output that does not block; and more of them than fit into
+    /// the memory before the writer.
     fn into_a_slow_pipe() -> Vec<Recording> {
-        let bench = Bench::of(Subject::Ours).file("in.pcap", &long());
+        let bench = Bench::of(Subject::Ours).file("in.pcap", &long(200));
         let (mut reader, pipe) = std::io::pipe().unwrap();
         fcntl(&pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
         let mut child = halted(&bench, &["-r", "in.pcap", "-c", "-D"]).stdout(pipe).spawn().unwrap();
         let recording = recorded(&child, true);
         let writer = wait_for_writer(&child, "poll", |pid| waits_in("poll", pid));
         stop_and_continue(writer);
+        let waits = |role: &Process| role.executable == REASSEMBLER && waits_in("poll", role.pid);
+        let is_it = |role: &Process| waits(role).then_some(role.pid);
+        stop_and_continue(wait_for(&child, "a reassembler that waits for the writer", is_it));
         let mut all = Vec::new();
         reader.read_to_end(&mut all).unwrap();
         assert!(child.wait().unwrap().success());
         vec![recording.join().unwrap()]
     }
 
-    fn long() -> Vec<u8> {
+    /// So many segments of 30,000 bytes.
+    fn long(segments: usize) -> Vec<u8> {
         let mut talk = Conversation::default();
         talk.open();
-        for number in 0..20 {
+        for number in 0..segments {
             talk.data(Side::Client, number * 30_000, &[b'x'; 30_000]);
         }
         pcap(ETHERNET, &talk.packets)
@@ -287,7 +292,7 @@ mod rules {
     /// Two runs with one semaphore: one holds it while nobody reads what it prints, the other waits for it.
     fn shared() -> Vec<Recording> {
         let lock = format!("tcpflow-test-rules-{}", std::process::id());
-        let bench = Bench::of(Subject::Ours).file("in.pcap", &long());
+        let bench = Bench::of(Subject::Ours).file("in.pcap", &long(20));
         let (mut reader, pipe) = std::io::pipe().unwrap();
         let start = || {
             let mut command = halted(&bench, &["-r", "in.pcap", "-C", "-L", &lock]);
@@ -369,7 +374,7 @@ def leaves(flow): os._exit(0)
 
     fn with_function(name: &str) -> Recording {
         let bench = Bench::of(Subject::Ours).folder("plugins", 0o755).file("plugins/m.py", PLUGIN);
-        let bench = bench.file("in.pcap", &long());
+        let bench = bench.file("in.pcap", &long(20));
         let function = format!("py_function={name}");
         let own = [
             "-e",
@@ -443,11 +448,21 @@ def leaves(flow): os._exit(0)
     fn several_reassemblers_need_every_rule() {
         let lab = Lab::new();
         let bench = Bench::of(Subject::Ours);
-        let run = bench.run(&["-i", INTERFACE, "-o", "out", "-S", "workers=2"]);
+        let run = bench.run(&["-i", INTERFACE, "-o", "out", "-S", "workers=2", "-T", "%S/%A.%a-%B.%b"]);
         let mut running = run.after(&[&lab.at_server()[..], &HALT].concat()).start();
         let recording = record(running.pid(), false);
         running.wait_for("listening on");
-        transfer(&lab, SERVER);
+        // Which of both has a connection is the kernel's choice; those of the second have odd numbers.
+        let is_of_the_second = |name: &String| {
+            name.split('/').next().unwrap().parse::<u64>().is_ok_and(|session| session % 2 == 1)
+        };
+        for transfers in 0.. {
+            if bench.flows("out").keys().any(is_of_the_second) {
+                break;
+            }
+            assert!(transfers < 40, "the second pair has none of {transfers} connections");
+            transfer(&lab, SERVER);
+        }
         running.signal(Signal::SIGINT);
         let _ = running.wait().expect(0);
         let recording = [recording.join().unwrap()];

@@ -43,7 +43,7 @@ fn main() -> ExitCode {
     all.extend(cases![&[Need::Sanitizer]; what_the_sanitizer_finds_in_a_role_is_told]);
     all.extend(cases![&[Need::Root];
         strict_goes_on_with_every_layer,
-        only_capture_can_write_to_what_it_shares,
+        only_the_sender_can_write_to_what_two_share,
     ]);
     all.extend(refusals());
     suite::main(all)
@@ -243,27 +243,37 @@ fn off_is_off() {
     assert_eq!(bench.flows("out").len(), 2);
 }
 
-/// Payload of frames lies in memory that two roles have, one to write and one to read, with no descriptor left of it.
-fn only_capture_can_write_to_what_it_shares() {
+/// Payload lies in memory that two roles have, one to write and one to read, with no descriptor left of it.
+fn only_the_sender_can_write_to_what_two_share() {
     let bench = bench();
     let mut running = bench.run(&["-r", "-", "-o", "out"]).start();
     running.wait_until("the report", |_| bench.path().join("out/report.xml").exists());
     running.wait_until("three roles", |running| running.roles().len() == ROLES.len());
     for role in running.roles() {
         let maps = std::fs::read_to_string(format!("/proc/{}/maps", role.pid)).unwrap();
-        let shared = maps.lines().filter(|line| line.contains("/memfd:payload"));
-        let access: Vec<&str> = shared.filter_map(|line| line.split_whitespace().nth(1)).collect();
-        let due: &[&str] = match role.executable.as_str() {
-            "tcpflow-capture" => &["rw-s"],
-            "tcpflow-reassembler" => &["r--s"],
-            _ => &[],
+        let due: &[(&str, &str)] = match role.executable.as_str() {
+            "tcpflow-capture" => &[("frames", "rw-s")],
+            "tcpflow-reassembler" => &[("flows", "rw-s"), ("frames", "r--s")],
+            "tcpflow-writer" => &[("flows", "r--s")],
+            other => panic!("{other} is not a role"),
         };
-        assert_eq!(access, due, "{}: {maps}", role.executable);
+        assert_eq!(shared(&maps), due, "{}: {maps}", role.executable);
         let open = std::fs::read_dir(format!("/proc/{}/fd", role.pid)).unwrap();
         let open: Vec<_> = open.map(|fd| std::fs::read_link(fd.unwrap().path()).unwrap()).collect();
-        let of_memory = |to: &&std::path::PathBuf| to.to_string_lossy().contains("memfd:payload");
+        let of_memory = |to: &&std::path::PathBuf| to.to_string_lossy().contains("memfd:");
         assert_eq!(open.iter().find(of_memory), None, "{}", role.executable);
     }
+}
+
+/// What of mapped memory is shared with other processes: names and access.
+fn shared(maps: &str) -> Vec<(&str, &str)> {
+    let names = maps.lines().filter_map(|line| {
+        let (_, name) = line.split_once("/memfd:")?;
+        Some((name.split(' ').next()?, line.split_whitespace().nth(1)?))
+    });
+    let mut names: Vec<_> = names.collect();
+    names.sort_unstable();
+    names
 }
 
 /// Capabilities, filters and domains are a thread's own.

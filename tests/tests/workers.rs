@@ -11,12 +11,14 @@ use std::time::{Duration, Instant};
 
 use etherparse::Ipv4Header;
 use nix::sys::signal::Signal;
+use policy::manifest;
 use proto::flow::{FlowId, FlowOpen, FromReassembler, Rotation};
+use proto::limits::MAX_DATAGRAM;
 use proto::time::Timestamp;
 use tcpflow_tests::conversation::{Conversation, Side};
 use tcpflow_tests::lab::{INTERFACE, Lab, SERVER};
 use tcpflow_tests::process::Process;
-use tcpflow_tests::puppet::Script;
+use tcpflow_tests::puppet::{Script, claiming, coded};
 use tcpflow_tests::report::{Element, assert_conserved};
 use tcpflow_tests::run::{Bench, Outcome, Running};
 use tcpflow_tests::said::{close, data, end, open, totals};
@@ -403,9 +405,27 @@ fn each_process_is_confined_and_named() {
     for (executable, number) in [(CAPTURE, 1), (CAPTURE, 2), (REASSEMBLER, 1), (REASSEMBLER, 2)] {
         let _ = role(&running, executable, number);
     }
+    hears_both(&running);
     let _ = stop(running);
     let report = scene.bench.report("out/report.xml");
     assert_eq!(report.all("kernel").len(), 1);
+}
+
+/// The writer has a data channel and a counter for each reassembler, and the memory mapped.
+fn hears_both(running: &Running) {
+    let roles = running.roles();
+    let writer = roles.iter().find(|role| role.executable == WRITER).unwrap();
+    let open = writer.descriptors();
+    for (channel, ring) in manifest::heard(2) {
+        for (number, due) in [(channel, "socket:"), (ring.emptied, "anon_inode:[eventfd]")] {
+            assert!(open[&number].to_string_lossy().starts_with(due), "{number}: {open:?}");
+        }
+        assert!(!open.contains_key(&ring.memory), "{}: {open:?}", ring.memory);
+    }
+    let maps = std::fs::read_to_string(format!("/proc/{}/maps", writer.pid)).unwrap();
+    let shared = maps.lines().filter(|line| line.contains("/memfd:"));
+    let access: Vec<&str> = shared.filter_map(|line| line.split_whitespace().nth(1)).collect();
+    assert_eq!(access, ["r--s"; 2], "{maps}");
 }
 
 fn one_killed_ends_all(executable: &str, number: u32) {
@@ -463,19 +483,33 @@ fn with_a_flow(script: Script) -> Script {
     script.say(&[(open(0), &b""[..]), (data(0, 0, b"kept"), b"kept"), (close(0, 4), b"")])
 }
 
+fn alone(script: Script, message: FromReassembler) -> Script {
+    script.say(&[(message, b"")])
+}
+
+/// Says that so many bytes of shared memory belong to a message that speaks of none.
+fn beside(script: Script, payload: u32) -> Script {
+    let datagram = claiming(payload, script.sequence, &coded(&open(1)), b"");
+    script.raw(datagram)
+}
+
 /// The liar lies once both have come to their second directory, and so behind the flow of the other.
 fn a_reassembler_that_lies_is_named_and_harms_no_flow_of_another() {
-    let lies: [(&str, FromReassembler); 5] = [
-        ("flow that is not open", data(0, 4, b"")),
-        ("flow that is not open", data(1, 0, b"")),
-        ("flow numbered out of order", open(3)),
-        ("a number that no flow can have", data(u64::MAX / 2 + 1, 0, b"")),
-        ("totals that do not add up", end(2, 8)),
+    type Lie = fn(Script) -> Script;
+    let lies: [(&str, Lie); 8] = [
+        ("flow that is not open", |s| alone(s, data(0, 4, b""))),
+        ("flow that is not open", |s| alone(s, data(1, 0, b""))),
+        ("flow numbered out of order", |s| alone(s, open(3))),
+        ("a number that no flow can have", |s| alone(s, data(u64::MAX / 2 + 1, 0, b""))),
+        ("totals that do not add up", |s| alone(s, end(2, 8))),
+        ("payload of 4294967295 bytes", |s| beside(s, u32::MAX)),
+        ("1 trailing bytes", |s| beside(s, 1)),
+        ("datagram longer than any may be", |s| s.raw(vec![0; MAX_DATAGRAM + 1])),
     ];
     for (reason, lie) in lies {
         let begun = Script::default().say(&[(rotate(0, 0, 0), b"")]);
         let first = with_a_flow(begun.clone()).say(&[(rotate(1, 1, 4), b"")]);
-        let second = with_a_flow(begun.say(&[(rotate(1, 0, 0), b"")])).say(&[(lie, b"")]);
+        let second = lie(with_a_flow(begun.say(&[(rotate(1, 0, 0), b"")])));
         let (scene, outcome) = puppets(first, second, &["--rotate", "1d", "-X", "all.xml"]);
         let words = format!("{WRITER}: {REASSEMBLER} 2: protocol breach: {reason}");
         let outcome = outcome.expect(1).says(&words);

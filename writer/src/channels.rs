@@ -10,6 +10,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use policy::channel::{Error, Receiver};
 use policy::manifest;
+use policy::ring::Emptying;
 use proto::batch::Incoming;
 use proto::flow::FromReassembler;
 
@@ -29,8 +30,11 @@ struct Channel {
 impl Channels {
     /// Takes the channels of so many reassemblers.
     pub fn adopt(workers: u32) -> Result<Self, Error> {
-        let channel = |fd| Ok(Channel { receiver: Receiver::adopt(fd)?, is_over: false });
-        let all: Result<Vec<Channel>, Error> = manifest::data_in(workers).map(channel).collect();
+        let channel = |(fd, ring)| {
+            let receiver = Receiver::adopt(fd)?.with_ring(Emptying::adopt(ring)?);
+            Ok(Channel { receiver, is_over: false })
+        };
+        let all: Result<Vec<Channel>, Error> = manifest::heard(workers).map(channel).collect();
         Ok(Self { all: all?, ready: VecDeque::new() })
     }
 

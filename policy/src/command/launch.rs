@@ -11,7 +11,7 @@ use nix::sys::socket::{
     AddressFamily, Shutdown, SockFlag, SockType, getsockopt, setsockopt, shutdown, socketpair,
 };
 use nix::sys::time::TimeVal;
-use policy::ring::Memory;
+use policy::ring::{End, Memory};
 use policy::{Role, descendants, manifest};
 use proto::Breach;
 use proto::control::{RoleState, Savefile, Start, ToRole};
@@ -40,7 +40,7 @@ const PLACES: [&str; 3] = [".", "../libexec/tcpflow", "../lib/tcpflow"];
 pub struct Roles {
     /// The processes.
     pub processes: Vec<Process>,
-    /// What each capture shares with its reassembler, until it is sealed.
+    /// What each capture shares with its reassembler, and each of these with the writer, until it is sealed.
     memories: Vec<Memory>,
     /// What the captures beyond the first are to do, once it has told which group they are to join.
     joining: Option<Box<CapturePlan>>,
@@ -103,7 +103,7 @@ type Place = (Role, Option<u32>);
 struct Workers {
     /// All captures, then all reassemblers.
     processes: Vec<Process>,
-    /// What each pair shares.
+    /// What they share, with each other and with the writer.
     memories: Vec<Memory>,
     /// What the writer hears them by.
     heard: Mapped,
@@ -121,28 +121,35 @@ fn workers(settings: &Settings, identities: &Identities, plan: Plan) -> Result<W
     let (mut memories, mut heard) = (Vec::new(), Vec::new());
     let several = settings.workers > 1;
     let first = Plan::Capture(plans::capture(settings, identities, several.then_some(Group::Begin)));
-    for (number, writers) in (1..).zip(manifest::data_in(settings.workers)) {
+    for (number, (writers, ring)) in (1..).zip(manifest::heard(settings.workers)) {
         let worker = several.then_some(number);
         let (capture_out, reassembler_in) = data_channel()?;
-        let (reassembler_out, writer_in) = data_channel()?;
         let mut out = vec![(capture_out, manifest::DATA_OUT)];
-        let mut between = vec![(reassembler_in, manifest::DATA_IN), (reassembler_out, manifest::DATA_OUT)];
-        memories.extend(Memory::new().map(|(memory, sender, receiver)| {
-            out.extend(sender);
-            between.extend(receiver);
-            memory
-        }));
+        let mut between = vec![(reassembler_in, manifest::DATA_IN)];
+        let frames = Memory::new("frames", manifest::FRAMES, manifest::FRAMES, settings.workers);
+        memories.extend(frames.map(|made| share(made, &mut out, &mut between)));
         // Capture first: it takes longest to get ready, with libpcap to load and filters to compile.
         processes.push(match number {
             1 => begin((role, worker), out, inputs, first.clone())?,
             _ => spawn((role, worker), out, false)?,
         });
-        reassemblers.push(begin((Role::Reassembler, worker), between, &[], plan.clone())?);
+        let (reassembler_out, writer_in) = data_channel()?;
+        between.push((reassembler_out, manifest::DATA_OUT));
         heard.push((writer_in, writers));
+        let flows = Memory::new("flows", manifest::FLOWS, ring, settings.workers);
+        memories.extend(flows.map(|made| share(made, &mut between, &mut heard)));
+        reassemblers.push(begin((Role::Reassembler, worker), between, &[], plan.clone())?);
     }
     processes.append(&mut reassemblers);
     let joining = several.then(|| Box::new(plans::capture(settings, identities, None)));
     Ok(Workers { processes, memories, heard, joining })
+}
+
+/// Gives both their ends of a memory.
+fn share((memory, from, to): (Memory, End, End), sender: &mut Mapped, receiver: &mut Mapped) -> Memory {
+    sender.extend(from);
+    receiver.extend(to);
+    memory
 }
 
 /// What lies between writer and runner: the writer's descriptors, and the runner's.

@@ -140,11 +140,11 @@ fn rotation(settings: &Settings) -> Option<RotationPlan> {
 }
 
 fn writer(settings: &Settings, places: &Places) -> WriterPlan {
-    // Flow files, and a few more: channels, directory, report.
+    // Flow files, and a few more: channels, directory, report; of each reassembler a channel and a counter.
     let retention = settings.rotation.as_ref().and_then(|rotation| rotation.retention);
     let listing = if retention.is_some() { DIRECTORIES } else { 0 };
-    let channels = u64::from(settings.workers).saturating_sub(1);
-    let open_files = u64::from(settings.max_open_files).saturating_add(16).saturating_add(listing);
+    let channels = u64::from(settings.workers).saturating_mul(2);
+    let open_files = u64::from(settings.max_open_files).saturating_add(15).saturating_add(listing);
     let open_files = open_files.saturating_add(channels);
     let limits = Limits { address_space: None, open_files: Some(open_files), file_size: None };
     WriterPlan {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::socket::{ControlMessage, MsgFlags, recvmsg, send, sendmsg};
-use policy::manifest::{CONTROL, DATA_IN, DATA_OUT, EMPTIED};
+use policy::manifest::{CONTROL, DATA_IN, DATA_OUT};
 use policy::role::{self, Control, Done};
 use policy::{Role, sandbox};
 use proto::limits::MAX_DATAGRAM;
@@ -45,13 +45,9 @@ fn perform(control: &Control) -> Result<Done, String> {
         std::process::exit(0)
     }
     match role {
-        Role::Reassembler | Role::Runner => hear_out(),
-        Role::CaptureLive
-        | Role::CaptureFiles
-        | Role::Writer
-        | Role::WriterRetaining
-        | Role::WriterOfSeveral
-        | Role::WriterOfSeveralRetaining => {}
+        Role::Reassembler | Role::Writer | Role::WriterRetaining | Role::Runner => hear_out(),
+        // Of several data channels none is heard.
+        Role::CaptureLive | Role::CaptureFiles | Role::WriterOfSeveral | Role::WriterOfSeveralRetaining => {}
     }
     Ok(Done::Fully)
 }
@@ -86,7 +82,7 @@ fn say(lines: &[Line]) {
         let said = match line {
             Line::Control(bytes) => send(CONTROL, bytes, MsgFlags::MSG_NOSIGNAL),
             Line::Data { bytes, descriptors } => say_data(bytes, &vec![0; *descriptors]),
-            Line::Emptied(slots) => policy::adopt(EMPTIED)
+            Line::Emptied { counter, slots } => policy::adopt(*counter)
                 .map_err(|_| Errno::EBADF)
                 .and_then(|emptied| nix::unistd::write(emptied, &slots.to_ne_bytes())),
         };

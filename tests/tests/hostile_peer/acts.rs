@@ -13,7 +13,8 @@ use super::reassembler::{Act, alone, body, close, closing, data, empty, end, ope
 
 /// All of it.
 pub fn all() -> Vec<Act> {
-    [order(), lengths(), numbers(), framing(), coding(), unasked(), names()].into_iter().flatten().collect()
+    let parts = [order(), lengths(), numbers(), framing(), beside(), coding(), unasked(), names()];
+    parts.into_iter().flatten().collect()
 }
 
 fn packet(captured: u32) -> RawPacket {
@@ -205,14 +206,34 @@ fn framing() -> Vec<Act> {
             datagram.pop();
             s.raw(datagram)
         }),
-        Act::new("payload_beside", "payload in memory that is not shared", |s| {
-            s.raw(claiming(4, 1, &more(), b""))
-        }),
         Act::new("a_datagram_longer_than_any", "datagram longer than any may be", |s| {
             s.raw(vec![0; MAX_DATAGRAM + 1])
         }),
         Act::new("a_datagram_of_three_bytes", "datagram of 3 bytes is shorter", |s| s.raw(vec![0; 3])),
         Act::new("a_datagram_of_nothing", "ended without saying why", |s| s.raw(Vec::new())),
+    ]
+}
+
+/// Datagrams that say more or less of shared memory than is theirs.
+fn beside() -> Vec<Act> {
+    vec![
+        Act::new("payload_beside_that_nothing_speaks_of", "1 trailing bytes", |s| {
+            s.raw(claiming(5, 1, &more(), b""))
+        }),
+        Act::new("less_payload_beside_than_is_spoken_of", "claims 4 bytes of payload, 3 are left", |s| {
+            s.raw(claiming(3, 1, &more(), b""))
+        }),
+        Act::new("more_payload_beside_than_a_slot_has", "payload of 262145 bytes", |s| {
+            let payload = u32::try_from(MAX_PAYLOAD).unwrap() + 1;
+            s.raw(claiming(payload, 1, &more(), b""))
+        }),
+        Act::new("as_much_payload_beside_as_can_be_said", "payload of 4294967295 bytes", |s| {
+            s.raw(claiming(u32::MAX, 1, &more(), b""))
+        }),
+        Act::new("a_whole_slot_beside_a_whole_datagram", "datagram of ", |s| {
+            let slot = u32::try_from(MAX_PAYLOAD).unwrap();
+            s.raw(claiming(slot, 1, &more(), &vec![0; MAX_PAYLOAD]))
+        }),
     ]
 }
 

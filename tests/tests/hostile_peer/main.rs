@@ -10,6 +10,7 @@ mod capture;
 mod command;
 mod links;
 mod reassembler;
+mod rings;
 mod runner;
 mod stage;
 
@@ -23,5 +24,6 @@ fn main() -> ExitCode {
     cases.extend(runner::cases());
     cases.extend(command::cases());
     cases.extend(links::cases());
+    cases.extend(rings::cases());
     suite::main(cases)
 }

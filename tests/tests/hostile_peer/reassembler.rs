@@ -3,8 +3,6 @@
 use proto::body::{BodyOpen, Extension};
 use proto::flow::{EmptyFlow, FlowClose, FlowEnding, FlowId, FromReassembler, Missing, MissingRun};
 use proto::time::Timestamp;
-use tcpflow_tests::capture::{ETHERNET, pcap};
-use tcpflow_tests::conversation::{Conversation, Side};
 use tcpflow_tests::puppet::Script;
 pub use tcpflow_tests::said::{close, closing, data, end, open, totals};
 use tcpflow_tests::suite::{Case, Need};
@@ -60,7 +58,6 @@ pub fn cases() -> Vec<Case> {
         writer_makes_names_of_the_most_extreme_fields_inside,
         writer_takes_no_more_than_it_may_have_of_legal_messages,
         writer_closes_the_report_when_its_peer_says_nothing,
-        capture_refuses_slots_that_it_did_not_fill,
     ]);
     cases.extend(tcpflow_tests::cases![&[Need::Root, Need::Program("find")];
         writer_puts_nothing_anywhere_else_on_any_file_system,
@@ -123,23 +120,6 @@ fn writer_makes_names_of_the_most_extreme_fields_inside() {
     for (name, file) in flows {
         assert!(name.bytes().all(|c| c.is_ascii_alphanumeric() || b":./-%".contains(&c)), "{name}");
         assert_eq!(file.bytes, KEPT);
-    }
-}
-
-/// All that the reassembler can say to capture, which fills more slots than there are.
-fn capture_refuses_slots_that_it_did_not_fill() {
-    let mut talk = Conversation::default();
-    talk.open();
-    let piece = [b'x'; 1400];
-    for number in 0..4000 {
-        talk.data(Side::Client, number * piece.len(), &piece);
-    }
-    for slots in [17, 65_536, u64::MAX - 1] {
-        let bench = stage::bench(ROLE, &Script::default().hand_back(slots));
-        let bench = bench.file("in.pcap", &pcap(ETHERNET, &talk.packets));
-        let outcome = stage::run(&bench, &[]).expect(1);
-        let _ = outcome.says("more slots handed back than were filled");
-        stage::untouched(&bench);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use proto::limits::{MAX_DATAGRAM, MAX_RESULT};
 use proto::runner::{Answer, Outcome};
-use tcpflow_tests::puppet::{Script, coded, datagram};
+use tcpflow_tests::puppet::{Script, claiming, coded, datagram};
 use tcpflow_tests::suite::Case;
 
 use super::stage::{self, Act, act};
@@ -68,6 +68,9 @@ fn acts() -> Vec<Act> {
             s.raw(datagram(0, &coded(&text(1, b"x")), b"x"))
         }),
         act("a_message_of_no_kind", "undecodable", |s| s.headers(&[1, 0x63], b"")),
+        act("payload_beside", "payload in memory that is not shared", |s| {
+            s.raw(claiming(1, 1, &coded(&text(1, b"x")), b""))
+        }),
         act("a_datagram_longer_than_any", "datagram longer than any", |s| s.raw(vec![0; MAX_DATAGRAM + 1])),
         act("five_descriptors", "a descriptor came where none is due", |s| {
             s.with_descriptors(datagram(1, &coded(&text(1, b"x")), b"x"), 5)
