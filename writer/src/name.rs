@@ -82,19 +82,19 @@ pub struct Mac([u8; 6]);
 
 impl Mac {
     /// Appends it. Not by way of six formatted numbers, since each flow of a flood has two of these.
-    pub fn append(self, text: &mut String) {
+    pub fn append(self, text: &mut Vec<u8>) {
         let digit = |value: u8| value.saturating_add(if value < 10 { b'0' } else { b'a' - 10 });
         let [[a, b], [c, d], [e, f], [g, h], [i, j], [k, l]] =
             self.0.map(|byte| [digit(byte >> 4), digit(byte & 15)]);
-        text.push_str(ascii(&[a, b, b':', c, d, b':', e, f, b':', g, h, b':', i, j, b':', k, l]));
+        text.extend_from_slice(&[a, b, b':', c, d, b':', e, f, b':', g, h, b':', i, j, b':', k, l]);
     }
 }
 
 impl Display for Mac {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = String::new();
+        let mut text = Vec::new();
         self.append(&mut text);
-        f.write_str(&text)
+        f.write_str(ascii(&text))
     }
 }
 

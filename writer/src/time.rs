@@ -1,6 +1,7 @@
 //! Points of time as the report has them.
 
-use std::fmt::{self, Display, Write as _};
+use std::fmt::{self, Display};
+use std::io::Write as _;
 
 use proto::time::Timestamp;
 
@@ -21,7 +22,7 @@ pub struct Iso8601(Timestamp);
 
 impl Iso8601 {
     /// Appends it. In few pieces and not by way of formatted numbers, since each flow of a flood has two times.
-    pub fn append(self, text: &mut String) {
+    pub fn append(self, text: &mut Vec<u8>) {
         append_second(self.0.seconds(), text);
         append_fraction(self.0.nanoseconds(), text);
     }
@@ -34,18 +35,20 @@ pub struct Rfc3339(Timestamp);
 impl Display for Rfc3339 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(time) = *self;
-        let mut text = String::new();
+        let mut text = Vec::new();
         append_second(time.seconds(), &mut text);
-        text.extend([".", ascii(&digits::<9>(time.nanoseconds().into())), "Z"]);
-        f.write_str(&text)
+        text.push(b'.');
+        text.extend_from_slice(&digits::<9>(time.nanoseconds().into()));
+        text.push(b'Z');
+        f.write_str(ascii(&text))
     }
 }
 
 impl Display for Iso8601 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = String::new();
+        let mut text = Vec::new();
         self.append(&mut text);
-        f.write_str(&text)
+        f.write_str(ascii(&text))
     }
 }
 
@@ -53,44 +56,44 @@ impl Display for Iso8601 {
 #[derive(Debug, Default)]
 pub struct Clock {
     second: Option<i64>,
-    text: String,
+    text: Vec<u8>,
 }
 
 impl Clock {
     /// Appends a time as [`Iso8601`] has it.
-    pub fn append(&mut self, time: Timestamp, text: &mut String) {
+    pub fn append(&mut self, time: Timestamp, text: &mut Vec<u8>) {
         if self.second != Some(time.seconds()) {
             self.second = Some(time.seconds());
             self.text.clear();
             append_second(time.seconds(), &mut self.text);
         }
-        text.push_str(&self.text);
+        text.extend_from_slice(&self.text);
         append_fraction(time.nanoseconds(), text);
     }
 }
 
-fn append_second(seconds: i64, text: &mut String) {
+fn append_second(seconds: i64, text: &mut Vec<u8>) {
     let (year, month, day) = civil(seconds.div_euclid(86_400));
     let second = seconds.rem_euclid(86_400);
     let (hour, minute) = (second.div_euclid(3600), second.div_euclid(60).rem_euclid(60));
     let [[a, b], [c, d], [e, f], [g, h], [i, j]] =
         [month, day, hour, minute, second.rem_euclid(60)].map(digits::<2>);
     if (0..=9999).contains(&year) {
-        text.push_str(ascii(&digits::<4>(year)));
+        text.extend_from_slice(&digits::<4>(year));
     } else {
         let _ = write!(text, "{year:04}");
     }
-    text.push_str(ascii(&[b'-', a, b, b'-', c, d, b'T', e, f, b':', g, h, b':', i, j]));
+    text.extend_from_slice(&[b'-', a, b, b'-', c, d, b'T', e, f, b':', g, h, b':', i, j]);
 }
 
 /// Microseconds, unless they are none, and the zone.
-fn append_fraction(nanoseconds: u32, text: &mut String) {
+fn append_fraction(nanoseconds: u32, text: &mut Vec<u8>) {
     let micros = nanoseconds.div_euclid(1000);
     if micros == 0 {
-        text.push('Z');
+        text.push(b'Z');
     } else {
         let [a, b, c, d, e, f] = digits::<6>(micros.into());
-        text.push_str(ascii(&[b'.', a, b, c, d, e, f, b'Z']));
+        text.extend_from_slice(&[b'.', a, b, c, d, e, f, b'Z']);
     }
 }
 
@@ -152,9 +155,9 @@ mod tests {
         let _ = at(i64::MIN, 0);
         let mut clock = Clock::default();
         for (seconds, nanos) in [(0, 0), (0, 1_000), (951_782_400, 5_000), (-1, 0), (-1, 2_000)] {
-            let mut text = String::new();
+            let mut text = Vec::new();
             clock.append(Timestamp::new(seconds, nanos), &mut text);
-            assert_eq!(text, at(seconds, nanos));
+            assert_eq!(ascii(&text), at(seconds, nanos));
         }
     }
 }

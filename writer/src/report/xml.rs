@@ -19,11 +19,11 @@ use crate::time::{Clock, Iso8601};
 /// What may stand between quotes or tags.
 pub trait Value {
     /// Appends it, with what XML cannot have as it is escaped or replaced.
-    fn put(&self, text: &mut String);
+    fn put(&self, text: &mut Vec<u8>);
 }
 
 impl<V: Value + ?Sized> Value for &V {
-    fn put(&self, text: &mut String) {
+    fn put(&self, text: &mut Vec<u8>) {
         (*self).put(text);
     }
 }
@@ -32,7 +32,7 @@ impl<V: Value + ?Sized> Value for &V {
 macro_rules! values {
     ($text:ident, $value:ident, $put:expr; $($kind:ty),*) => {
         $(impl Value for $kind {
-            fn put(&self, $text: &mut String) {
+            fn put(&self, $text: &mut Vec<u8>) {
                 let $value = self;
                 let _ = $put;
             }
@@ -41,26 +41,34 @@ macro_rules! values {
 }
 
 // What anybody may have chosen is looked through.
-values!(text, value, write!(Escaped(text), "{value}"); str, String, Cow<'_, str>, Text, Arguments<'_>);
+values!(text, value, Escaped(text).write_str(value); str, String, Cow<'_, str>);
+values!(text, value, write!(Escaped(text), "{value}"); Text, Arguments<'_>);
 // What is made of letters and digits here is not.
 values!(text, value, value.append(text); Iso8601, Mac);
 values!(text, value, put_address(text, *value); IpAddr);
 // Nor are numbers, of which a flood of flows has many.
-values!(text, value, text.push_str(itoa::Buffer::new().format(*value)); u16, u32, u64, usize, i32, i64);
+values!(text, value, text.extend_from_slice(itoa::Buffer::new().format(*value).as_bytes()); u16, u32, u64, usize, i32, i64);
 
-fn put_address(text: &mut String, address: IpAddr) {
+fn put_address(text: &mut Vec<u8>, address: IpAddr) {
     match address {
         IpAddr::V4(v4) => {
-            let [first, rest @ ..] = v4.octets();
-            text.push_str(itoa::Buffer::new().format(first));
-            for octet in rest {
-                text.extend([".", itoa::Buffer::new().format(octet)]);
-            }
+            v4.octets().into_iter().for_each(|octet| put_octet(text, octet));
+            text.pop();
         }
         IpAddr::V6(v6) => {
-            let _ = write!(text, "{v6}");
+            let _ = write!(Escaped(text), "{v6}");
         }
     }
+}
+
+/// Appends an octet and a dot. All its digits are put down and those that lead shifted out: in a flood of addresses no
+/// processor could foresee how many there are.
+fn put_octet(text: &mut Vec<u8>, octet: u8) {
+    let [hundreds, tens, ones] = [octet / 100, octet / 10 % 10, octet % 10].map(|digit| digit | b'0');
+    let leading = u8::from(octet < 10).saturating_add(u8::from(octet < 100));
+    let all = u32::from_be_bytes([hundreds, tens, ones, b'.']);
+    text.extend_from_slice(&all.wrapping_shl(u32::from(leading).saturating_mul(8)).to_be_bytes());
+    text.truncate(text.len().saturating_sub(usize::from(leading)));
 }
 
 /// How a report is laid out.
@@ -127,6 +135,7 @@ impl Dialect {
     }
 
     /// What goes before the name of an element.
+    #[inline(always)]
     fn prefix(self, name: &str) -> &'static str {
         match self {
             Self::Schema if !IN_SCHEMA.contains(&name) => "tcpflow:",
@@ -138,7 +147,7 @@ impl Dialect {
 /// A piece of the document being written.
 #[derive(Debug, Default)]
 pub struct Xml {
-    text: String,
+    text: Vec<u8>,
     depth: usize,
     dialect: Dialect,
     clock: Clock,
@@ -147,7 +156,7 @@ pub struct Xml {
 impl Xml {
     /// A piece that begins `depth` levels deep.
     pub fn new(dialect: Dialect, depth: usize) -> Self {
-        Self { text: String::new(), depth, dialect, clock: Clock::default() }
+        Self { text: Vec::new(), depth, dialect, clock: Clock::default() }
     }
 
     /// A piece that begins where a flow's entry does.
@@ -162,24 +171,25 @@ impl Xml {
 
     /// The text so far.
     pub fn into_bytes(self) -> Vec<u8> {
-        self.text.into_bytes()
+        self.text
     }
 
     /// The text so far, which is no longer there afterwards; its room is.
     pub fn drain(&mut self, into: impl FnOnce(&[u8])) {
-        into(self.text.as_bytes());
+        into(&self.text);
         self.text.clear();
     }
 
     /// The first line of a document.
     pub fn declaration(&mut self) {
-        self.text.push_str("<?xml version='1.0' encoding='UTF-8'?>\n");
+        self.text.extend_from_slice(b"<?xml version='1.0' encoding='UTF-8'?>\n");
     }
 
     /// `<name`, on a line of its own.
+    #[inline(always)]
     pub fn tag<'x>(&'x mut self, name: &'x str) -> Tag<'x> {
         self.indent();
-        self.text.extend(["<", self.dialect.prefix(name), name]);
+        self.put(["<", self.dialect.prefix(name), name]);
         Tag { xml: self, name }
     }
 
@@ -189,14 +199,16 @@ impl Xml {
     }
 
     /// `</name>`, one level up.
+    #[inline(always)]
     pub fn end(&mut self, name: &str) {
         self.depth = self.depth.saturating_sub(1);
         self.indent();
         self.close(name);
-        self.text.push('\n');
+        self.text.push(b'\n');
     }
 
     /// `<name>text</name>`.
+    #[inline(always)]
     pub fn element(&mut self, name: &str, text: impl Value) {
         self.tag(name).around(text);
     }
@@ -209,7 +221,7 @@ impl Xml {
         elements: &[(&str, &str)],
     ) {
         let Tag { xml, .. } = self.tag(outer).with_all(attributes);
-        xml.text.push('>');
+        xml.text.push(b'>');
         xml.open(inner);
         for (name, text) in elements {
             xml.open(name);
@@ -218,7 +230,7 @@ impl Xml {
         }
         xml.close(inner);
         xml.close(outer);
-        xml.text.push('\n');
+        xml.text.push(b'\n');
     }
 
     /// `<name a='1' />`, with a space before the slash.
@@ -226,18 +238,28 @@ impl Xml {
         self.tag(name).with_all(attributes).empty();
     }
 
+    #[inline(always)]
     fn indent(&mut self) {
         for _ in 0..self.depth {
-            self.text.push_str("  ");
+            self.text.extend_from_slice(b"  ");
         }
     }
 
+    #[inline(always)]
     fn open(&mut self, name: &str) {
-        self.text.extend(["<", self.dialect.prefix(name), name, ">"]);
+        self.put(["<", self.dialect.prefix(name), name, ">"]);
     }
 
+    #[inline(always)]
     fn close(&mut self, name: &str) {
-        self.text.extend(["</", self.dialect.prefix(name), name, ">"]);
+        self.put(["</", self.dialect.prefix(name), name, ">"]);
+    }
+
+    #[inline(always)]
+    fn put<const N: usize>(&mut self, pieces: [&str; N]) {
+        for piece in pieces {
+            self.text.extend_from_slice(piece.as_bytes());
+        }
     }
 }
 
@@ -250,28 +272,32 @@ pub struct Tag<'x> {
 
 impl Tag<'_> {
     /// ` name='value'`.
+    #[inline(always)]
     pub fn with(self, name: &str, value: impl Value) -> Self {
         self.behind(" ", name, value)
     }
 
     /// The same behind other white space.
+    #[inline(always)]
     pub fn behind(self, space: &str, name: &str, value: impl Value) -> Self {
-        self.xml.text.extend([space, name, "='"]);
+        self.xml.put([space, name, "='"]);
         value.put(&mut self.xml.text);
-        self.xml.text.push('\'');
+        self.xml.text.push(b'\'');
         self
     }
 
     /// ` name='time'`.
+    #[inline(always)]
     pub fn at(self, name: &str, time: Timestamp) -> Self {
+        self.xml.put([" ", name, "='"]);
         let Xml { text, clock, .. } = &mut *self.xml;
-        text.extend([" ", name, "='"]);
         clock.append(time, text);
-        text.push('\'');
+        text.push(b'\'');
         self
     }
 
     /// The same if there is a value.
+    #[inline(always)]
     pub fn with_any(self, name: &str, value: Option<impl Value>) -> Self {
         match value {
             Some(value) => self.with(name, value),
@@ -286,34 +312,35 @@ impl Tag<'_> {
 
     /// `>`, one level deeper from here.
     pub fn start(self) {
-        self.xml.text.push_str(">\n");
+        self.xml.put([">\n"]);
         self.xml.depth = self.xml.depth.saturating_add(1);
     }
 
     /// `>text</name>`.
+    #[inline(always)]
     pub fn around(self, text: impl Value) {
-        self.xml.text.push('>');
+        self.xml.text.push(b'>');
         text.put(&mut self.xml.text);
         self.xml.close(self.name);
-        self.xml.text.push('\n');
+        self.xml.text.push(b'\n');
     }
 
     /// ` />`.
     pub fn empty(self) {
-        self.xml.text.push_str(" />\n");
+        self.xml.put([" />\n"]);
     }
 }
 
 /// Writes text as it may stand in XML. Nearly all of it may stand as it is: this is most of the report's cost.
-struct Escaped<'t>(&'t mut String);
+struct Escaped<'t>(&'t mut Vec<u8>);
 
 impl Write for Escaped<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let plain = |b: u8| (b' '..=b'~').contains(&b) && !matches!(b, b'<' | b'>' | b'&' | b'\'' | b'"');
         if text.bytes().all(plain) {
-            self.0.push_str(text);
+            self.0.extend_from_slice(text.as_bytes());
         } else {
-            self.0.push_str(&escape(allowed(text)));
+            self.0.extend_from_slice(escape(allowed(text)).as_bytes());
         }
         Ok(())
     }
