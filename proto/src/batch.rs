@@ -298,7 +298,7 @@ mod tests {
         assert!(!is_full(&[(frame(3), b"abc")]));
         assert!(is_full(&[(frame(65_536), &[0; 65_536])]));
         let empty = (frame(0), &b""[..]);
-        assert!(is_full(&vec![empty; MAX_HEADERS / 8]));
+        assert!(is_full(&vec![empty; MAX_HEADERS / 32]));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::{Breach, Message, compact};
 /// Names a flow for the length of a run. Flows are numbered from 0 in the order in which they are told of; a
 /// number is not used again.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct FlowId(pub u64);
+pub struct FlowId(#[serde(with = "compact::long")] pub u64);
 
 /// A message from the reassembler. Per flow: `Open`, then anything that names it in any order and number,
 /// then `Close`, or nothing but `Empty`; of a body, `BodyOpen`, then its bytes and holes, then `BodyClose`. `End` is the last of all, and all flows are closed before it. What a plan does not ask
@@ -112,8 +112,10 @@ pub struct Span {
     /// The flow.
     pub flow: FlowId,
     /// Where in the stream the first byte belongs.
+    #[serde(with = "compact::long")]
     pub offset: u64,
     /// How many bytes.
+    #[serde(with = "compact::word")]
     pub length: u32,
 }
 
@@ -123,8 +125,10 @@ pub struct Arrival {
     /// The flow.
     pub flow: FlowId,
     /// Where in the stream the first byte belongs.
+    #[serde(with = "compact::long")]
     pub offset: u64,
     /// How many bytes.
+    #[serde(with = "compact::word")]
     pub length: u32,
     /// When they were captured.
     pub time: Timestamp,
@@ -147,8 +151,10 @@ pub struct RawPacket {
     /// When it was captured.
     pub time: Timestamp,
     /// Bytes captured: the payload.
+    #[serde(with = "compact::word")]
     pub captured: u32,
     /// Bytes that the frame had on the wire.
+    #[serde(with = "compact::word")]
     pub original: u32,
 }
 
@@ -175,8 +181,10 @@ pub struct FlowOpen {
     /// Its ends.
     pub key: FlowKey,
     /// How many flows began before it: what names of files count.
+    #[serde(with = "compact::long")]
     pub number: u64,
     /// The same number for both directions of a connection.
+    #[serde(with = "compact::long")]
     pub session: u64,
     /// The VLAN tag of its first packet as in tcpflow's names: the outermost if it is 802.1Q, priority included.
     pub vlan: Option<u16>,
@@ -200,22 +208,29 @@ pub struct FlowClose {
     /// When its last packet was captured.
     pub end: Timestamp,
     /// Packets of this direction.
+    #[serde(with = "compact::long")]
     pub packets: u64,
     /// Bytes that these packets had on the wire, headers included.
+    #[serde(with = "compact::long")]
     pub length: u64,
     /// Bytes of them that were captured, where that is less.
     pub captured: Option<u64>,
     /// Length of the stream: the offset after its last byte captured, lost bytes before it included.
+    #[serde(with = "compact::long")]
     pub size: u64,
     /// Bytes of the stream that never came.
+    #[serde(with = "compact::long")]
     pub missing: u64,
     /// Bytes of the stream that the snap length cut off, those after the last byte captured included.
+    #[serde(with = "compact::long")]
     pub cut: u64,
     /// Where `missing` and `cut` are.
     pub missing_runs: Missing,
     /// Segments that did not begin where the one before them ended.
+    #[serde(with = "compact::long")]
     pub out_of_order: u64,
     /// Segments that broke the rules of TCP.
+    #[serde(with = "compact::long")]
     pub violations: u64,
     /// How it ended.
     pub ending: FlowEnding,
@@ -229,12 +244,15 @@ pub struct EmptyFlow {
     /// When its last packet was captured.
     pub end: Timestamp,
     /// As in [`FlowClose`].
+    #[serde(with = "compact::long")]
     pub packets: u64,
     /// As in [`FlowClose`].
+    #[serde(with = "compact::long")]
     pub length: u64,
     /// As in [`FlowClose`].
     pub captured: Option<u64>,
     /// As in [`FlowClose`].
+    #[serde(with = "compact::long")]
     pub violations: u64,
     /// How it ended.
     pub ending: FlowEnding,

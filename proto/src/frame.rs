@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::limits::{MAX_FRAME, MAX_INTERFACES};
 use crate::text::Text;
 use crate::time::Timestamp;
-use crate::{Breach, Message};
+use crate::{Breach, Message, compact};
 
 /// A message from the capture process. Order: `Input`, its `Interface`s and `Frame`s as they come,
 /// further inputs, at last `End`; a `Tick`, `Dropped`, `Count` or `Rotate` anywhere before it.
@@ -46,12 +46,15 @@ pub enum FromCapture {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Frame {
     /// Index of its interface within the input.
+    #[serde(with = "compact::word")]
     pub interface: u32,
     /// When it was captured.
     pub time: Timestamp,
     /// Bytes captured: the payload.
+    #[serde(with = "compact::word")]
     pub captured: u32,
     /// Bytes that the frame had on the wire.
+    #[serde(with = "compact::word")]
     pub original: u32,
 }
 

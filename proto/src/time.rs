@@ -2,16 +2,25 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Breach;
+use crate::{Breach, compact};
 
 /// Nanoseconds in a second.
 pub const NANOSECONDS: u32 = 1_000_000_000;
 
 /// A point in time: seconds since 1970-01-01 UTC and nanoseconds within that second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
-#[serde(try_from = "(i64, u32)", into = "(i64, u32)")]
+#[serde(try_from = "Coded", into = "Coded")]
 pub struct Timestamp {
     seconds: i64,
+    nanoseconds: u32,
+}
+
+/// A point in time as it is coded.
+#[derive(Serialize, Deserialize)]
+struct Coded {
+    #[serde(with = "compact::long")]
+    seconds: u64,
+    #[serde(with = "compact::word")]
     nanoseconds: u32,
 }
 
@@ -43,19 +52,19 @@ impl Timestamp {
     }
 }
 
-impl TryFrom<(i64, u32)> for Timestamp {
+impl TryFrom<Coded> for Timestamp {
     type Error = Breach;
 
-    fn try_from((seconds, nanoseconds): (i64, u32)) -> Result<Self, Breach> {
+    fn try_from(Coded { seconds, nanoseconds }: Coded) -> Result<Self, Breach> {
         if nanoseconds >= NANOSECONDS {
             return Err(Breach::Forbidden("nanoseconds of a second or more"));
         }
-        Ok(Self { seconds, nanoseconds })
+        Ok(Self { seconds: seconds.cast_signed(), nanoseconds })
     }
 }
 
-impl From<Timestamp> for (i64, u32) {
+impl From<Timestamp> for Coded {
     fn from(time: Timestamp) -> Self {
-        (time.seconds, time.nanoseconds)
+        Self { seconds: time.seconds.cast_unsigned(), nanoseconds: time.nanoseconds }
     }
 }

@@ -145,7 +145,7 @@ impl<S: Sink> Connections<S> {
             Relation::Continues => self.go_on(handle, segment, frame, origin),
             Relation::Begins(ending) => {
                 self.note(ending);
-                self.close(handle, ending)?;
+                self.end(handle, ending)?;
                 self.forget(handle)?;
                 self.begin(ends, segment, frame, origin)
             }
@@ -264,6 +264,16 @@ impl<S: Sink> Connections<S> {
 
     /// Tells the end of a flow, which is remembered as closed.
     fn close(&mut self, handle: Handle, ending: FlowEnding) -> Result<(), Error> {
+        self.end(handle, ending)?;
+        self.table.touch(handle, Class::Closed);
+        if self.table.count(Class::Closed) > CLOSED {
+            self.forget_oldest_closed()?;
+        }
+        Ok(())
+    }
+
+    /// Tells the end of a flow.
+    fn end(&mut self, handle: Handle, ending: FlowEnding) -> Result<(), Error> {
         let Some(key) = self.table.ends(handle).map(|ends| ends.key) else { return Ok(()) };
         let Some((flow, _)) = self.table.get_mut(handle) else { return Ok(()) };
         flow.end(ending);
@@ -275,10 +285,6 @@ impl<S: Sink> Connections<S> {
                 None => self.outlet.close(flow.closing(ending), flow.reach())?,
             }
             flow.forget_ranges();
-        }
-        self.table.touch(handle, Class::Closed);
-        if self.table.count(Class::Closed) > CLOSED {
-            self.forget_oldest_closed()?;
         }
         Ok(())
     }
@@ -341,7 +347,7 @@ impl<S: Sink> Connections<S> {
 
     fn evict(&mut self, class: Class) -> Result<(), Error> {
         let Some(handle) = self.table.oldest(class) else { return Ok(()) };
-        self.close(handle, FlowEnding::Evicted)?;
+        self.end(handle, FlowEnding::Evicted)?;
         self.forget(handle)
     }
 

@@ -21,16 +21,21 @@ pub struct Ends {
     pub overlay: Overlay,
 }
 
-/// In few and large pieces, because nearly every segment is looked up.
+/// In one piece where that may be, because nearly every segment is looked up.
 impl Hash for Ends {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        match (self.key.source, self.key.destination) {
+        let FlowKey { source, destination, source_port, destination_port } = self.key;
+        let ports = u32::from(source_port) << 16 | u32::from(destination_port);
+        match (source, destination) {
             (IpAddr::V4(source), IpAddr::V4(destination)) => {
-                state.write_u64(u64::from(source.to_bits()) << 32 | u64::from(destination.to_bits()));
+                let ends = u64::from(source.to_bits()) << 32 | u64::from(destination.to_bits());
+                state.write_u128(u128::from(ends) << 32 | u128::from(ports));
             }
-            (source, destination) => (source, destination).hash(state),
+            (source, destination) => {
+                (source, destination).hash(state);
+                state.write_u32(ports);
+            }
         }
-        state.write_u64(u64::from(self.key.source_port) << 16 | u64::from(self.key.destination_port));
         // Most are in none.
         if self.overlay != Overlay::default() {
             self.overlay.hash(state);
