@@ -246,7 +246,7 @@ impl Job {
     }
 
     /// Their entries, where those are wanted.
-    pub fn entries(&mut self, take: impl FnOnce(&[u8])) {
+    pub fn entries(&mut self, take: impl FnOnce(&mut Vec<u8>)) {
         self.entries.drain(take);
     }
 
@@ -333,11 +333,11 @@ impl Closer {
     }
 
     /// Adds a flow that has nothing to be closed.
-    pub fn add_empty(&mut self, flow: EmptyFlow) {
+    pub fn add_empty(&mut self, flow: &EmptyFlow) {
         if self.makes_entries() {
-            self.add_item(Item::Empty(flow));
+            self.add_item(Item::Empty(*flow));
         } else {
-            self.add(Ended::empty(&flow), None);
+            self.add(Ended::empty(flow), None);
         }
     }
 

@@ -231,7 +231,7 @@ impl<'a> Session<'a> {
             FromReassembler::BodyHole { flow, length } => self.body_hole(flow, length),
             FromReassembler::BodyClose { flow, ending } => self.body_close(flow, ending, pending),
             FromReassembler::Close(close) => self.close(*close, pending),
-            FromReassembler::Empty(flow) => self.empty(*flow),
+            FromReassembler::Empty(flow) => self.empty(&flow),
             FromReassembler::Traffic(traffic) => self.charts()?.traffic(traffic),
             FromReassembler::Share(share) => {
                 if !self.dump {

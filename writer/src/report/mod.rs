@@ -65,7 +65,7 @@ impl Report {
     }
 
     /// Adds the entries of flows that ended.
-    pub fn entries(&mut self, text: &[u8]) {
+    pub fn entries(&mut self, text: &mut Vec<u8>) {
         self.sink.push(text);
         self.make_room();
     }

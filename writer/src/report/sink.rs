@@ -47,10 +47,15 @@ impl Sink {
         Err(fault)
     }
 
-    /// Adds a piece that is well-formed by itself.
-    pub fn push(&mut self, piece: &[u8]) {
+    /// Adds a piece that is well-formed by itself. Where nothing is pending it is not copied, and leaves other room behind.
+    pub fn push(&mut self, piece: &mut Vec<u8>) {
         let room = MAX_PENDING.saturating_sub(self.pending.len());
-        if self.fault.is_none() || piece.len() <= room {
+        if self.fault.is_some() && piece.len() > room {
+            return;
+        }
+        if self.pending.is_empty() {
+            std::mem::swap(&mut self.pending, piece);
+        } else {
             self.pending.extend_from_slice(piece);
         }
     }

@@ -175,8 +175,8 @@ impl Xml {
     }
 
     /// The text so far, which is no longer there afterwards; its room is.
-    pub fn drain(&mut self, into: impl FnOnce(&[u8])) {
-        into(&self.text);
+    pub fn drain(&mut self, into: impl FnOnce(&mut Vec<u8>)) {
+        into(&mut self.text);
         self.text.clear();
     }
 

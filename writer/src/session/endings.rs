@@ -44,7 +44,7 @@ impl Session<'_> {
     }
 
     /// A flow that was not told of before, and is over.
-    pub(super) fn empty(&mut self, flow: EmptyFlow) -> Result<(), Breach> {
+    pub(super) fn empty(&mut self, flow: &EmptyFlow) -> Result<(), Breach> {
         self.table.pass(&flow.open)?;
         if let Some(events) = &mut self.events {
             events.passed(&flow.open);
