@@ -227,14 +227,14 @@ impl<S: Sink> Conversation<S> {
             if counted && let Some(packet) = packet(&found, &mut opened) {
                 self.onlooker.packet(&packet, frame.time, std::mem::take(&mut bytes));
             }
-            match found {
+            match &found {
                 Ok(segment) => {
                     processed = true;
-                    self.connections.segment(&segment, frame, &origin)?;
+                    self.connections.segment(segment, frame, &origin)?;
                 }
                 Err(aside) => match opened.fragment() {
                     Some(fragment) => self.fragment(&fragment, frame, origin.keep())?,
-                    None => self.connections.aside(aside),
+                    None => self.connections.aside(*aside),
                 },
             }
             if !opened.advance() {

@@ -218,7 +218,10 @@ impl<'a> Opened<'a> {
                 }
                 if packet.protocol == IpNumber::TCP {
                     let segment = tcp::open(self.envelope.link, self.overlay(), &packet);
-                    return segment.inspect_err(|_| self.ends = Some((packet.source, packet.destination)));
+                    if segment.is_err() {
+                        self.ends = Some((packet.source, packet.destination));
+                    }
+                    return segment;
                 }
                 (header, layer) = self.tunnel(&packet)?;
                 // Not left to the table, as most frames begin so.

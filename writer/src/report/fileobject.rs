@@ -19,7 +19,7 @@ use crate::store::BEFORE_ROTATION;
 /// Writes a `<fileobject>`, with a plugin's answer where there is one.
 pub fn fileobject(xml: &mut Xml, prefix: &str, ended: &Ended, result: Option<(&Plugin, &Answered)>) {
     let (flow, close) = (&ended.flow, ended.close.as_ref());
-    xml.start("fileobject", &[]);
+    xml.tag("fileobject").start();
     if let Some(name) = &flow.name {
         xml.element("filename", format_args!("{prefix}{name}"));
     }

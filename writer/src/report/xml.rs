@@ -311,6 +311,7 @@ impl Tag<'_> {
     }
 
     /// `>`, one level deeper from here.
+    #[inline(always)]
     pub fn start(self) {
         self.xml.put([">\n"]);
         self.xml.depth = self.xml.depth.saturating_add(1);
@@ -326,6 +327,7 @@ impl Tag<'_> {
     }
 
     /// ` />`.
+    #[inline(always)]
     pub fn empty(self) {
         self.xml.put([" />\n"]);
     }
