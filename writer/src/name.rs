@@ -7,7 +7,7 @@ use proto::flow::FlowOpen;
 use proto::template::{Field, Part, Template};
 use proto::time::Timestamp;
 
-use crate::time::{ascii, iso8601};
+use crate::time::{ascii, digits, iso8601};
 
 /// What goes before the names of flows where they are shown: the output directory, as the user named it.
 pub fn prefix(output: &[u8]) -> Vec<u8> {
@@ -32,14 +32,19 @@ pub fn render_in(directory: &str, template: &Template, flow: &FlowOpen, counter:
     name
 }
 
-/// Appends one field. Writing to a string cannot fail, so the results of `write!` say nothing.
+/// Appends one field: what most names have not by way of formatted numbers, since each flow of many has several of these.
+/// Writing to a string cannot fail, so the results of `write!` say nothing.
 fn push_field(name: &mut String, field: Field, flow: &FlowOpen, counter: u64) {
-    let number = flow.number;
     let _ = match field {
-        Field::Source => write!(name, "{}", padded(flow.key.source)),
-        Field::Destination => write!(name, "{}", padded(flow.key.destination)),
-        Field::SourcePort => write!(name, "{:05}", flow.key.source_port),
-        Field::DestinationPort => write!(name, "{:05}", flow.key.destination_port),
+        Field::Source => return push_padded(name, flow.key.source),
+        Field::Destination => return push_padded(name, flow.key.destination),
+        Field::SourcePort => return push_digits::<5>(name, flow.key.source_port.into()),
+        Field::DestinationPort => return push_digits::<5>(name, flow.key.destination_port.into()),
+        Field::Ones => return push_digits::<3>(name, group(flow.number, 1)),
+        Field::Thousands => return push_digits::<3>(name, group(flow.number, 1_000)),
+        Field::Millions => return push_digits::<3>(name, group(flow.number, 1_000_000)),
+        Field::Billions => return push_digits::<3>(name, group(flow.number, 1_000_000_000)),
+        Field::Session => return push_digits::<20>(name, flow.session),
         Field::SourceMac => write!(name, "{}", mac(flow.source_mac.unwrap_or_default())),
         Field::DestinationMac => write!(name, "{}", mac(flow.destination_mac.unwrap_or_default())),
         Field::VlanMark => write!(name, "{}", if flow.vlan.is_some() { "--" } else { "" }),
@@ -49,11 +54,6 @@ fn push_field(name: &mut String, field: Field, flow: &FlowOpen, counter: u64) {
         Field::Counter if counter == 0 => Ok(()),
         Field::Counter | Field::CounterAlways => write!(name, "{counter}"),
         Field::CounterMark => write!(name, "{}", if counter == 0 { "" } else { "c" }),
-        Field::Ones => write!(name, "{:03}", group(number, 1)),
-        Field::Thousands => write!(name, "{:03}", group(number, 1_000)),
-        Field::Millions => write!(name, "{:03}", group(number, 1_000_000)),
-        Field::Billions => write!(name, "{:03}", group(number, 1_000_000_000)),
-        Field::Session => write!(name, "{:020}", flow.session),
     };
 }
 
@@ -61,14 +61,25 @@ fn group(number: u64, unit: u64) -> u64 {
     number.checked_div(unit).unwrap_or_default().checked_rem(1000).unwrap_or_default()
 }
 
-fn padded(address: IpAddr) -> String {
+fn push_padded(name: &mut String, address: IpAddr) {
     match address {
         IpAddr::V4(v4) => {
-            let [a, b, c, d] = v4.octets();
-            format!("{a:03}.{b:03}.{c:03}.{d:03}")
+            for (place, octet) in v4.octets().into_iter().enumerate() {
+                if place > 0 {
+                    name.push('.');
+                }
+                push_digits::<3>(name, octet.into());
+            }
         }
-        IpAddr::V6(v6) => v6.to_string(),
+        IpAddr::V6(v6) => {
+            let _ = write!(name, "{v6}");
+        }
     }
+}
+
+/// Appends the last N decimal digits.
+fn push_digits<const N: usize>(name: &mut String, number: u64) {
+    name.push_str(ascii(&digits::<N>(number)));
 }
 
 /// A MAC address as six groups of hexadecimal digits.

@@ -77,9 +77,9 @@ fn append_second(seconds: i64, text: &mut Vec<u8>) {
     let second = seconds.rem_euclid(86_400);
     let (hour, minute) = (second.div_euclid(3600), second.div_euclid(60).rem_euclid(60));
     let [[a, b], [c, d], [e, f], [g, h], [i, j]] =
-        [month, day, hour, minute, second.rem_euclid(60)].map(digits::<2>);
+        [month, day, hour, minute, second.rem_euclid(60)].map(|number| digits::<2>(number.unsigned_abs()));
     if (0..=9999).contains(&year) {
-        text.extend_from_slice(&digits::<4>(year));
+        text.extend_from_slice(&digits::<4>(year.unsigned_abs()));
     } else {
         let _ = write!(text, "{year:04}");
     }
@@ -97,12 +97,12 @@ fn append_fraction(nanoseconds: u32, text: &mut Vec<u8>) {
     }
 }
 
-/// The last N decimal digits of a number that is not negative.
-fn digits<const N: usize>(mut number: i64) -> [u8; N] {
+/// The last N decimal digits of a number.
+pub fn digits<const N: usize>(mut number: u64) -> [u8; N] {
     let mut digits = [b'0'; N];
     for digit in digits.iter_mut().rev() {
-        *digit = digit.saturating_add(u8::try_from(number.rem_euclid(10)).unwrap_or_default());
-        number = number.div_euclid(10);
+        *digit |= u8::try_from(number % 10).unwrap_or_default();
+        number /= 10;
     }
     digits
 }
