@@ -1,6 +1,9 @@
 //! XML laid out as tcpflow lays it out: two spaces a level, attributes in single quotes, one element a
 //! line. Scripts read the report by lines, so the layout is part of the interface.
 //!
+//! Names of elements and attributes are known when building. What puts them down is inlined, so that each is copied as the
+//! number of bytes that it is and not by a call: of a flood of flows each has one entry with twenty of these.
+//!
 //! Where the report is to be of the schema of DFXML, the names that the schema does not have are in a namespace of
 //! tcpflow's, which it allows in certain places; what writes the report sees to these.
 
