@@ -44,6 +44,8 @@ pub struct Outlet<S> {
     max_bytes: u64,
     /// The link that was told of last.
     medium: Option<Medium>,
+    /// Room for what is told of a flow without payload, taken again for the next: in a flood each flow is one.
+    empty: Option<Box<EmptyFlow>>,
 }
 
 impl<S: Sink> Outlet<S> {
@@ -63,6 +65,7 @@ impl<S: Sink> Outlet<S> {
             stored: 0,
             max_bytes: plan.rotation.and_then(|rotation| rotation.max_bytes).unwrap_or(u64::MAX),
             medium: None,
+            empty: None,
         }
     }
 
@@ -302,7 +305,19 @@ impl<S: Sink> Outlet<S> {
     pub fn empty(&mut self, mut flow: EmptyFlow) -> Result<(), Error> {
         flow.open.start = flow.open.start.shifted(self.time_delta);
         flow.end = flow.end.shifted(self.time_delta);
-        self.sink.put(&FromReassembler::Empty(Box::new(flow)), &[])
+        let room = match self.empty.take() {
+            Some(mut room) => {
+                *room = flow;
+                room
+            }
+            None => Box::new(flow),
+        };
+        let message = FromReassembler::Empty(room);
+        let put = self.sink.put(&message, &[]);
+        if let FromReassembler::Empty(room) = message {
+            self.empty = Some(room);
+        }
+        put
     }
 }
 
