@@ -362,6 +362,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn addresses_are_as_the_standard_library_has_them() {
+        for octet in 0..=255 {
+            for address in [IpAddr::from([octet, 255 - octet, 7, octet]), IpAddr::from([u16::from(octet); 8])]
+            {
+                let mut text = Vec::new();
+                address.put(&mut text);
+                assert_eq!(text, address.to_string().into_bytes());
+            }
+        }
+    }
+
+    #[test]
     fn layout_is_tcpflows() {
         let mut xml = Xml::new(Dialect::Tcpflow, 1);
         xml.start("a", &[("x", "1'<&")]);
