@@ -1,8 +1,9 @@
 //! How numbers and addresses are coded that each frame, byte range or flow has.
 //!
 //! postcard writes whole numbers seven bits at a time, and addresses byte by byte: for a flow of one packet that was a
-//! quarter of what the reassembler did. Only floating-point numbers it writes in the bytes that they have. So the bits of whole numbers
-//! go as those of such ones, which no number is changed by ([`f64::from_bits`]), and addresses as one number each.
+//! quarter of what the reassembler did. Only floating-point numbers it writes in the bytes that they have. So the bits of
+//! whole numbers go as those of such ones, which no number is changed by ([`f64::from_bits`]), and addresses as one number
+//! each.
 
 /// Numbers in eight bytes.
 pub mod long {

@@ -305,13 +305,8 @@ impl<S: Sink> Outlet<S> {
     pub fn empty(&mut self, mut flow: EmptyFlow) -> Result<(), Error> {
         flow.open.start = flow.open.start.shifted(self.time_delta);
         flow.end = flow.end.shifted(self.time_delta);
-        let room = match self.empty.take() {
-            Some(mut room) => {
-                *room = flow;
-                room
-            }
-            None => Box::new(flow),
-        };
+        let mut room = self.empty.take().unwrap_or_else(|| Box::new(flow));
+        *room = flow;
         let message = FromReassembler::Empty(room);
         let put = self.sink.put(&message, &[]);
         if let FromReassembler::Empty(room) = message {

@@ -83,6 +83,20 @@ impl Process {
         found
     }
 
+    /// The memory that it shares with others, if it was made by memfd_create(2): its name and how it is mapped, as
+    /// `/proc/PID/maps` has it, in the order of names.
+    #[must_use]
+    pub fn shared_memory(&self) -> Vec<(String, String)> {
+        let maps = std::fs::read_to_string(self.path("maps")).unwrap();
+        let shared = maps.lines().filter_map(|line| {
+            let (_, name) = line.split_once("/memfd:")?;
+            Some((name.split(' ').next()?.to_owned(), line.split_whitespace().nth(1)?.to_owned()))
+        });
+        let mut shared: Vec<_> = shared.collect();
+        shared.sort_unstable();
+        shared
+    }
+
     /// How a descriptor of it is open: the flags of open(2).
     #[must_use]
     pub fn descriptor_flags(&self, number: i32) -> i32 {

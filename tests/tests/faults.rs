@@ -416,35 +416,31 @@ fn a_limit_on_files_costs_only_what_is_beyond() {
 
 /// Fewer than flows, and than `-f` allows; down to where none is left for memory that is shared, and below.
 fn few_descriptors_are_enough() {
+    let line = ["-r", "in.pcap", "-o", "out", "-I"];
     for limit in [24, 28, 32, 40, 47, 48] {
-        let bench = Bench::new().file("in.pcap", &pcap(ETHERNET, &packets(100)));
-        let line = ["-r", "in.pcap", "-o", "out", "-I"];
-        let limit = format!("--nofile={limit}");
-        let _ = bench.run(&line).after(&["prlimit", &limit]).finish().expect(0);
-        let mut flows = bench.flows("out");
-        flows.retain(|name, _| !name.ends_with(".findx"));
-        assert_eq!(flows.len(), FLOWS, "{limit}");
-        assert!(flows.values().all(|file| file.bytes.len() == 100 * SEGMENT), "{limit}");
-        assert_conserved(&bench.report("out/report.xml"));
+        stores_all_with_descriptors(limit, &line, "out/report.xml");
     }
 }
 
 /// The same of a run that has open all there is.
 fn few_descriptors_are_enough_for_all_there_is() {
+    let files = ["-w", "w.pcap", "-X", "report.xml", "--events", "ev.json", "--metrics", "m.prom"];
+    let programs = ["-S", "tcp_cmd=true", "-S", "tcp_alert_fd=2", "-S", "http_alert_fd=2", "-e", "http"];
+    let line = [&["-r", "in.pcap", "-o", "out"], &files[..], &programs].concat();
     for limit in [40, 47, 48] {
-        let bench = Bench::new().file("in.pcap", &pcap(ETHERNET, &packets(100)));
-        let files = ["-w", "w.pcap", "-X", "report.xml", "--events", "ev.json", "--metrics", "m.prom"];
-        let programs = ["-S", "tcp_cmd=true", "-S", "tcp_alert_fd=2", "-S", "http_alert_fd=2", "-e", "http"];
-        let line = [&["-r", "in.pcap", "-o", "out"], &files[..], &programs].concat();
-        let limit = format!("--nofile={limit}");
-        let _ = bench.run(&line).after(&["prlimit", &limit]).finish().expect(0);
-        let flows = bench.flows("out");
-        assert!(
-            flows.len() == FLOWS && flows.values().all(|file| file.bytes.len() == 100 * SEGMENT),
-            "{limit}"
-        );
-        assert_conserved(&bench.report("report.xml"));
+        stores_all_with_descriptors(limit, &line, "report.xml");
     }
+}
+
+fn stores_all_with_descriptors(limit: u32, line: &[&str], report: &str) {
+    let bench = Bench::new().file("in.pcap", &pcap(ETHERNET, &packets(100)));
+    let nofile = format!("--nofile={limit}");
+    let _ = bench.run(line).after(&["prlimit", &nofile]).finish().expect(0);
+    let mut flows = bench.flows("out");
+    flows.retain(|name, _| !name.ends_with(".findx"));
+    assert_eq!(flows.len(), FLOWS, "{limit}");
+    assert!(flows.values().all(|file| file.bytes.len() == 100 * SEGMENT), "{limit}");
+    assert_conserved(&bench.report(report));
 }
 
 /// A reader slower than everything before it, over a pipe of the least size.

@@ -160,13 +160,13 @@ fn check_confinement(role: &Process) {
 
 /// Exactly the descriptors of the manifest, beside the standard ones, which lead nowhere.
 fn check_descriptors(name: &str, open: &BTreeMap<i32, PathBuf>) {
-    let (channels, own): (&[i32], usize) = match name {
-        // The packet socket, and the counter of what is shared.
-        "tcpflow-capture" => (&[manifest::CONTROL, manifest::DATA_OUT], 2),
-        // Two counters.
-        "tcpflow-reassembler" => (&[manifest::CONTROL, manifest::DATA_IN, manifest::DATA_OUT], 2),
-        // The output directory and the report, but no flow yet, and a counter.
-        "tcpflow-writer" => (&[manifest::CONTROL, manifest::DATA_IN], 3),
+    // Channels, counters of what is shared, and others.
+    let (channels, counters, own): (&[i32], usize, usize) = match name {
+        // The packet socket.
+        "tcpflow-capture" => (&[manifest::CONTROL, manifest::DATA_OUT], 1, 1),
+        "tcpflow-reassembler" => (&[manifest::CONTROL, manifest::DATA_IN, manifest::DATA_OUT], 2, 0),
+        // The output directory and the report, but no flow yet.
+        "tcpflow-writer" => (&[manifest::CONTROL, manifest::DATA_IN], 1, 2),
         other => panic!("{other} is not a role"),
     };
     for number in 0..=2 {
@@ -176,9 +176,9 @@ fn check_descriptors(name: &str, open: &BTreeMap<i32, PathBuf>) {
     for number in channels {
         assert!(is_socket(&open[number]), "{name}: {number} is {}", open[number].display());
     }
-    assert_eq!(open.len(), 3 + channels.len() + own, "{name}: {open:?}");
-    let counters = open.values().filter(|leads| leads.ends_with("anon_inode:[eventfd]")).count();
-    assert_eq!(counters, if name == "tcpflow-reassembler" { 2 } else { 1 }, "{name}: {open:?}");
+    assert_eq!(open.len(), 3 + channels.len() + counters + own, "{name}: {open:?}");
+    let found = open.values().filter(|leads| leads.ends_with("anon_inode:[eventfd]")).count();
+    assert_eq!(found, counters, "{name}: {open:?}");
     let sockets = open.values().filter(|leads| is_socket(leads)).count();
     let packet_sockets = usize::from(name == "tcpflow-capture");
     assert_eq!(sockets, channels.len() + packet_sockets, "{name}: {open:?}");

@@ -250,30 +250,18 @@ fn only_the_sender_can_write_to_what_two_share() {
     running.wait_until("the report", |_| bench.path().join("out/report.xml").exists());
     running.wait_until("three roles", |running| running.roles().len() == ROLES.len());
     for role in running.roles() {
-        let maps = std::fs::read_to_string(format!("/proc/{}/maps", role.pid)).unwrap();
         let due: &[(&str, &str)] = match role.executable.as_str() {
             "tcpflow-capture" => &[("frames", "rw-s")],
             "tcpflow-reassembler" => &[("flows", "rw-s"), ("frames", "r--s")],
             "tcpflow-writer" => &[("flows", "r--s")],
             other => panic!("{other} is not a role"),
         };
-        assert_eq!(shared(&maps), due, "{}: {maps}", role.executable);
-        let open = std::fs::read_dir(format!("/proc/{}/fd", role.pid)).unwrap();
-        let open: Vec<_> = open.map(|fd| std::fs::read_link(fd.unwrap().path()).unwrap()).collect();
+        let due: Vec<_> = due.iter().map(|(name, access)| ((*name).into(), (*access).into())).collect();
+        assert_eq!(role.shared_memory(), due, "{}", role.executable);
+        let open = role.descriptors();
         let of_memory = |to: &&std::path::PathBuf| to.to_string_lossy().contains("memfd:");
-        assert_eq!(open.iter().find(of_memory), None, "{}", role.executable);
+        assert_eq!(open.values().find(of_memory), None, "{}", role.executable);
     }
-}
-
-/// What of mapped memory is shared with other processes: names and access.
-fn shared(maps: &str) -> Vec<(&str, &str)> {
-    let names = maps.lines().filter_map(|line| {
-        let (_, name) = line.split_once("/memfd:")?;
-        Some((name.split(' ').next()?, line.split_whitespace().nth(1)?))
-    });
-    let mut names: Vec<_> = names.collect();
-    names.sort_unstable();
-    names
 }
 
 /// Capabilities, filters and domains are a thread's own.

@@ -422,10 +422,8 @@ fn hears_both(running: &Running) {
         }
         assert!(!open.contains_key(&ring.memory), "{}: {open:?}", ring.memory);
     }
-    let maps = std::fs::read_to_string(format!("/proc/{}/maps", writer.pid)).unwrap();
-    let shared = maps.lines().filter(|line| line.contains("/memfd:"));
-    let access: Vec<&str> = shared.filter_map(|line| line.split_whitespace().nth(1)).collect();
-    assert_eq!(access, ["r--s"; 2], "{maps}");
+    let access: Vec<String> = writer.shared_memory().into_iter().map(|(_, access)| access).collect();
+    assert_eq!(access, ["r--s"; 2]);
 }
 
 fn one_killed_ends_all(executable: &str, number: u32) {

@@ -33,18 +33,18 @@ pub fn render_in(directory: &str, template: &Template, flow: &FlowOpen, counter:
 }
 
 /// Appends one field: what most names have not by way of formatted numbers, since each flow of many has several of these.
-/// Writing to a string cannot fail, so the results of `write!` say nothing.
+/// Writing to a string cannot fail, so the results say nothing.
 fn push_field(name: &mut String, field: Field, flow: &FlowOpen, counter: u64) {
     let _ = match field {
-        Field::Source => return push_padded(name, flow.key.source),
-        Field::Destination => return push_padded(name, flow.key.destination),
-        Field::SourcePort => return push_digits::<5>(name, flow.key.source_port.into()),
-        Field::DestinationPort => return push_digits::<5>(name, flow.key.destination_port.into()),
-        Field::Ones => return push_digits::<3>(name, group(flow.number, 1)),
-        Field::Thousands => return push_digits::<3>(name, group(flow.number, 1_000)),
-        Field::Millions => return push_digits::<3>(name, group(flow.number, 1_000_000)),
-        Field::Billions => return push_digits::<3>(name, group(flow.number, 1_000_000_000)),
-        Field::Session => return push_digits::<20>(name, flow.session),
+        Field::Source => push_padded(name, flow.key.source),
+        Field::Destination => push_padded(name, flow.key.destination),
+        Field::SourcePort => push_digits::<5>(name, flow.key.source_port.into()),
+        Field::DestinationPort => push_digits::<5>(name, flow.key.destination_port.into()),
+        Field::Ones => push_digits::<3>(name, group(flow.number, 1)),
+        Field::Thousands => push_digits::<3>(name, group(flow.number, 1_000)),
+        Field::Millions => push_digits::<3>(name, group(flow.number, 1_000_000)),
+        Field::Billions => push_digits::<3>(name, group(flow.number, 1_000_000_000)),
+        Field::Session => push_digits::<20>(name, flow.session),
         Field::SourceMac => write!(name, "{}", mac(flow.source_mac.unwrap_or_default())),
         Field::DestinationMac => write!(name, "{}", mac(flow.destination_mac.unwrap_or_default())),
         Field::VlanMark => write!(name, "{}", if flow.vlan.is_some() { "--" } else { "" }),
@@ -61,25 +61,19 @@ fn group(number: u64, unit: u64) -> u64 {
     number.checked_div(unit).unwrap_or_default().checked_rem(1000).unwrap_or_default()
 }
 
-fn push_padded(name: &mut String, address: IpAddr) {
+fn push_padded(name: &mut String, address: IpAddr) -> fmt::Result {
     match address {
-        IpAddr::V4(v4) => {
-            for (place, octet) in v4.octets().into_iter().enumerate() {
-                if place > 0 {
-                    name.push('.');
-                }
-                push_digits::<3>(name, octet.into());
-            }
-        }
-        IpAddr::V6(v6) => {
-            let _ = write!(name, "{v6}");
-        }
+        IpAddr::V4(v4) => v4.octets().into_iter().enumerate().try_for_each(|(place, octet)| {
+            name.push_str(if place > 0 { "." } else { "" });
+            push_digits::<3>(name, octet.into())
+        }),
+        IpAddr::V6(v6) => write!(name, "{v6}"),
     }
 }
 
 /// Appends the last N decimal digits.
-fn push_digits<const N: usize>(name: &mut String, number: u64) {
-    name.push_str(ascii(&digits::<N>(number)));
+fn push_digits<const N: usize>(name: &mut String, number: u64) -> fmt::Result {
+    name.write_str(ascii(&digits::<N>(number)))
 }
 
 /// A MAC address as six groups of hexadecimal digits.

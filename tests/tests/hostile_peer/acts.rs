@@ -10,6 +10,7 @@ use proto::traffic::{Network, Prefix, Share};
 use tcpflow_tests::puppet::{Script, claiming, coded, datagram, with_text};
 
 use super::reassembler::{Act, alone, body, close, closing, data, empty, end, open, totals};
+use super::rings;
 
 /// All of it.
 pub fn all() -> Vec<Act> {
@@ -216,25 +217,16 @@ fn framing() -> Vec<Act> {
 
 /// Datagrams that say more or less of shared memory than is theirs.
 fn beside() -> Vec<Act> {
-    vec![
+    let mut acts = vec![
         Act::new("payload_beside_that_nothing_speaks_of", "1 trailing bytes", |s| {
             s.raw(claiming(5, 1, &more(), b""))
         }),
         Act::new("less_payload_beside_than_is_spoken_of", "claims 4 bytes of payload, 3 are left", |s| {
             s.raw(claiming(3, 1, &more(), b""))
         }),
-        Act::new("more_payload_beside_than_a_slot_has", "payload of 262145 bytes", |s| {
-            let payload = u32::try_from(MAX_PAYLOAD).unwrap() + 1;
-            s.raw(claiming(payload, 1, &more(), b""))
-        }),
-        Act::new("as_much_payload_beside_as_can_be_said", "payload of 4294967295 bytes", |s| {
-            s.raw(claiming(u32::MAX, 1, &more(), b""))
-        }),
-        Act::new("a_whole_slot_beside_a_whole_datagram", "datagram of ", |s| {
-            let slot = u32::try_from(MAX_PAYLOAD).unwrap();
-            s.raw(claiming(slot, 1, &more(), &vec![0; MAX_PAYLOAD]))
-        }),
-    ]
+    ];
+    acts.extend(rings::more_than_any_slot().map(|act| Act::new(act.name, act.reason, act.says)));
+    acts
 }
 
 /// Datagrams whose messages are not what they say.

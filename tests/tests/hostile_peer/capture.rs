@@ -1,7 +1,7 @@
 //! A hostile capture process drives the reassembler.
 
 use proto::frame::{CaptureEnd, Dropped, Ending, Frame, FromCapture, Rotate};
-use proto::limits::{MAX_DATAGRAM, MAX_INTERFACES, MAX_PAYLOAD};
+use proto::limits::{MAX_DATAGRAM, MAX_INTERFACES};
 use proto::text::Text;
 use proto::time::Timestamp;
 use tcpflow_tests::conversation::Conversation;
@@ -9,6 +9,7 @@ use tcpflow_tests::puppet::{Script, claiming, coded, datagram, with_text};
 use tcpflow_tests::report::assert_conserved;
 use tcpflow_tests::suite::Case;
 
+use super::rings;
 use super::stage::{self, Act, act};
 
 const ROLE: &str = "tcpflow-capture";
@@ -17,7 +18,7 @@ const ROLE: &str = "tcpflow-capture";
 const LINK: u32 = 1;
 
 pub fn cases() -> Vec<Case> {
-    let acts = order().into_iter().chain(values()).chain(framing());
+    let acts = order().into_iter().chain(values()).chain(framing()).chain(rings::more_than_any_slot());
     let case = |act: Act| Case::new(format!("reassembler_refuses_{}", act.name), &[], move || perform(&act));
     let mut cases: Vec<Case> = acts.map(case).collect();
     cases.extend(tcpflow_tests::cases![
@@ -175,17 +176,6 @@ fn framing() -> Vec<Act> {
         }),
         act("less_payload_beside_than_is_spoken_of", "claims 4 bytes of payload, 3 are left", |s| {
             s.raw(claiming(3, 7, &coded(&frame(0, Timestamp::default(), b"more")), b""))
-        }),
-        act("more_payload_beside_than_a_slot_has", "payload of 262145 bytes", |s| {
-            let payload = u32::try_from(MAX_PAYLOAD).unwrap() + 1;
-            s.raw(claiming(payload, 7, &empty(), b""))
-        }),
-        act("as_much_payload_beside_as_can_be_said", "payload of 4294967295 bytes", |s| {
-            s.raw(claiming(u32::MAX, 7, &empty(), b""))
-        }),
-        act("a_whole_slot_beside_a_whole_datagram", "datagram of ", |s| {
-            let slot = u32::try_from(MAX_PAYLOAD).unwrap();
-            s.raw(claiming(slot, 7, &empty(), &vec![0; MAX_PAYLOAD]))
         }),
         act("a_message_cut_short", "undecodable", |s| {
             let whole = empty();
