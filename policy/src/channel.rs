@@ -63,13 +63,7 @@ impl<M: Message> Sender<M> {
         if message.is_large() || self.batch.is_full_for(payload.len()) {
             self.flush()?;
         }
-        match &mut self.ring {
-            Some(ring) if !payload.is_empty() => {
-                self.batch.push_beside(message, payload.len())?;
-                ring.push(payload, self.socket.as_fd())
-            }
-            Some(_) | None => Ok(self.batch.push(message, payload)?),
-        }
+        Ok(self.batch.push(message, payload)?)
     }
 
     /// Whether there is nothing that was not sent.
@@ -84,7 +78,15 @@ impl<M: Message> Sender<M> {
         if self.batch.is_empty() {
             return Ok(());
         }
-        let parts = self.batch.parts()?.map(IoSlice::new);
+        let [head, mut payload] = match self.ring {
+            Some(_) => self.batch.parts_beside()?,
+            None => self.batch.parts()?,
+        };
+        if let Some(ring) = &mut self.ring {
+            ring.fill(payload, self.socket.as_fd())?;
+            payload = &[];
+        }
+        let parts = [head, payload].map(IoSlice::new);
         loop {
             match sendmsg::<()>(self.socket.as_raw_fd(), &parts, &[], MsgFlags::MSG_NOSIGNAL, None) {
                 Ok(_) => break,

@@ -128,8 +128,8 @@ pub struct Filling {
     emptied: OwnedFd,
     /// The slot that is filled now or next.
     slot: u16,
-    /// Bytes in it.
-    filled: usize,
+    /// Whether there is anything in it.
+    filled: bool,
     /// Slots that may be filled, this one among them.
     free: u16,
 }
@@ -138,25 +138,32 @@ impl Filling {
     /// Takes the sender's end, if there is one.
     pub fn adopt(ring: Ring) -> Result<Option<Self>, Error> {
         let end = adopt(ring, true)?;
-        Ok(end.map(|(memory, emptied)| Self { memory, emptied, slot: 0, filled: 0, free: SLOTS }))
+        Ok(end.map(|(memory, emptied)| Self { memory, emptied, slot: 0, filled: false, free: SLOTS }))
     }
 
-    /// Adds payload to the slot, once there is one; waits for it as long as the other end of `channel` is there.
-    pub fn push(&mut self, payload: &[u8], channel: BorrowedFd<'_>) -> Result<(), Error> {
-        if self.filled == 0 {
-            self.wait(channel)?;
+    /// Puts the payload of a batch into the slot, once there is one; waits for it as long as the other end of `channel` is
+    /// there.
+    ///
+    /// All of it at once: what lies in a slot was read by the other process last, and a processor that writes there piece by
+    /// piece has to fetch each line from the other one before; where so much is written in one go it does without.
+    pub fn fill(&mut self, payload: &[u8], channel: BorrowedFd<'_>) -> Result<(), Error> {
+        if payload.is_empty() {
+            return Ok(());
         }
-        self.memory
-            .write(start(self.slot).saturating_add(self.filled), payload)
-            .ok_or(too_long(self.filled))?;
-        self.filled = self.filled.saturating_add(payload.len());
+        let length = payload.len();
+        if length > MAX_PAYLOAD {
+            return Err(too_long(length).into());
+        }
+        self.wait(channel)?;
+        self.memory.write(start(self.slot), payload).ok_or(too_long(length))?;
+        self.filled = true;
         Ok(())
     }
 
     /// Goes on to the next slot, once the receiver was told of this one.
     pub fn advance(&mut self) {
-        if self.filled > 0 {
-            (self.slot, self.filled) = (next(self.slot), 0);
+        if self.filled {
+            (self.slot, self.filled) = (next(self.slot), false);
             self.free = self.free.saturating_sub(1);
         }
     }
@@ -252,7 +259,7 @@ mod tests {
             (Shared::map(&memory, size(), writable).unwrap(), emptied)
         };
         let (shared, emptied) = map(sender, true);
-        let filling = Filling { memory: shared, emptied, slot: 0, filled: 0, free: SLOTS };
+        let filling = Filling { memory: shared, emptied, slot: 0, filled: false, free: SLOTS };
         let (shared, emptied) = map(receiver, false);
         let emptying = Emptying { memory: shared, emptied, slot: 0, kept: 0 };
         let pair = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC);
@@ -264,12 +271,14 @@ mod tests {
         let (mut filling, mut emptying, _memory, (channel, _peer)) = ends();
         for round in 0..200u8 {
             let payload = vec![round; usize::from(round) * 7 + 1];
-            filling.push(&payload, channel.as_fd()).unwrap();
-            filling.push(b"tail", channel.as_fd()).unwrap();
+            filling.fill(&payload, channel.as_fd()).unwrap();
             filling.advance();
-            let mut room = vec![0; payload.len() + 4];
+            // A batch without payload takes none.
+            filling.fill(b"", channel.as_fd()).unwrap();
+            filling.advance();
+            let mut room = vec![0; payload.len()];
             emptying.take(&mut room).unwrap();
-            assert_eq!(room, [&payload[..], b"tail"].concat());
+            assert_eq!(room, payload);
         }
     }
 
@@ -277,7 +286,7 @@ mod tests {
     fn a_slot_holds_the_longest_payload_and_no_more() {
         let (mut filling, mut emptying, _memory, (channel, _peer)) = ends();
         for _ in 0..SLOTS {
-            filling.push(&vec![7; MAX_PAYLOAD], channel.as_fd()).unwrap();
+            filling.fill(&vec![7; MAX_PAYLOAD], channel.as_fd()).unwrap();
             filling.advance();
         }
         let mut room = vec![0; MAX_PAYLOAD];
@@ -285,15 +294,15 @@ mod tests {
             emptying.take(&mut room).unwrap();
             assert!(room.iter().all(|byte| *byte == 7));
         }
-        filling.slot = SLOTS - 1;
-        assert!(filling.push(&vec![7; MAX_PAYLOAD + 1], channel.as_fd()).is_err());
+        let refused = filling.fill(&vec![7; MAX_PAYLOAD + 1], channel.as_fd());
+        assert!(matches!(refused, Err(Error::Breach(Breach::TooLong { .. }))));
     }
 
     #[test]
     fn who_sends_too_fast_waits_and_learns_of_the_end() {
         let (mut filling, mut emptying, _memory, (channel, peer)) = ends();
         for _ in 0..SLOTS {
-            filling.push(b"x", channel.as_fd()).unwrap();
+            filling.fill(b"x", channel.as_fd()).unwrap();
             filling.advance();
         }
         assert_eq!(filling.free, 0);
@@ -301,15 +310,15 @@ mod tests {
         for _ in 0..AT_ONCE {
             emptying.take(&mut room).unwrap();
         }
-        filling.push(b"y", channel.as_fd()).unwrap();
+        filling.fill(b"y", channel.as_fd()).unwrap();
         assert_eq!(filling.free, AT_ONCE);
         for _ in 0..AT_ONCE {
             filling.advance();
-            filling.filled = 1;
+            filling.filled = true;
         }
         filling.advance();
         drop(peer);
-        assert!(matches!(filling.push(b"z", channel.as_fd()), Err(Error::Gone)));
+        assert!(matches!(filling.fill(b"z", channel.as_fd()), Err(Error::Gone)));
     }
 
     #[test]
@@ -317,11 +326,11 @@ mod tests {
         for count in [u64::from(SLOTS) - 2, 1 << 40, u64::MAX - 1] {
             let (mut filling, emptying, _memory, (channel, _peer)) = ends();
             for _ in 0..SLOTS - AT_ONCE {
-                filling.push(b"x", channel.as_fd()).unwrap();
+                filling.fill(b"x", channel.as_fd()).unwrap();
                 filling.advance();
             }
             write(&emptying.emptied, &count.to_ne_bytes()).unwrap();
-            let refused = filling.push(b"y", channel.as_fd()).unwrap_err();
+            let refused = filling.fill(b"y", channel.as_fd()).unwrap_err();
             assert!(matches!(refused, Error::Breach(Breach::Forbidden(_))), "{count}: {refused}");
         }
     }

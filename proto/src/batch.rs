@@ -37,8 +37,6 @@ pub struct Outgoing<M> {
     payload: Pages,
     /// How much of it is taken.
     filled: usize,
-    /// Bytes of payload that are not here, but beside the datagram.
-    beside: usize,
     sequence: u64,
     messages: PhantomData<fn(M)>,
 }
@@ -51,7 +49,6 @@ impl<M: Message> Default for Outgoing<M> {
             last: None,
             payload: Pages::new(MAX_PAYLOAD),
             filled: 0,
-            beside: 0,
             sequence: 0,
             messages: PhantomData,
         }
@@ -63,12 +60,7 @@ impl<M: Message> Outgoing<M> {
     #[must_use]
     pub fn is_full_for(&self, payload: usize) -> bool {
         let headers = self.taken.saturating_add(HEADER_ROOM);
-        !self.is_empty()
-            && (headers > MAX_HEADERS || self.payload_len().saturating_add(payload) > BATCH_PAYLOAD)
-    }
-
-    fn payload_len(&self) -> usize {
-        self.filled.saturating_add(self.beside)
+        !self.is_empty() && (headers > MAX_HEADERS || self.filled.saturating_add(payload) > BATCH_PAYLOAD)
     }
 
     /// Whether nothing was put in since the last [`Self::advance`].
@@ -84,14 +76,7 @@ impl<M: Message> Outgoing<M> {
         let too_long = Breach::TooLong { what: "payload", length: end, limit: MAX_PAYLOAD };
         self.payload.get_mut(self.filled..end).ok_or(too_long)?.copy_from_slice(payload);
         self.filled = end;
-        limit("payload", self.payload_len(), MAX_PAYLOAD)
-    }
-
-    /// Puts a message in whose payload goes beside the datagram.
-    pub fn push_beside(&mut self, message: &M, payload: usize) -> Result<(), Breach> {
-        self.push_header(message, payload)?;
-        self.beside = self.beside.saturating_add(payload);
-        limit("payload", self.payload_len(), MAX_PAYLOAD)
+        Ok(())
     }
 
     fn push_header(&mut self, message: &M, payload: usize) -> Result<(), Breach> {
@@ -112,9 +97,18 @@ impl<M: Message> Outgoing<M> {
 
     /// The datagram, in two parts to be sent as one.
     pub fn parts(&mut self) -> Result<[&[u8]; 2], Breach> {
+        self.frame(0)
+    }
+
+    /// The datagram, and the payload that it says is beside it.
+    pub fn parts_beside(&mut self) -> Result<[&[u8]; 2], Breach> {
+        self.frame(self.filled)
+    }
+
+    fn frame(&mut self, beside: usize) -> Result<[&[u8]; 2], Breach> {
         let headers = self.taken.saturating_sub(FRAMING);
         let length = u32::try_from(headers).map_err(|_| Breach::Short(headers))?;
-        let beside = u32::try_from(self.beside).map_err(|_| Breach::Short(headers))?;
+        let beside = u32::try_from(beside).map_err(|_| Breach::Short(headers))?;
         let lengths = length.to_le_bytes().into_iter().chain(beside.to_le_bytes());
         for (place, byte) in self.head.iter_mut().zip(lengths.chain(self.sequence.to_le_bytes())) {
             *place = byte;
@@ -130,7 +124,6 @@ impl<M: Message> Outgoing<M> {
         self.taken = FRAMING;
         self.last = None;
         self.filled = 0;
-        self.beside = 0;
         self.sequence = self.sequence.saturating_add(1);
     }
 }
@@ -353,13 +346,13 @@ mod tests {
     #[test]
     fn payload_beside_is_counted_and_told() {
         let mut batch = Outgoing::default();
-        batch.push_beside(&frame(3), 3).unwrap();
-        batch.push_beside(&frame(2), 2).unwrap();
+        batch.push(&frame(3), b"abc").unwrap();
+        batch.push(&frame(2), b"de").unwrap();
         assert!(batch.is_full_for(BATCH_PAYLOAD - 4));
-        let mut datagram = batch.parts().unwrap().concat();
-        assert_eq!(beside(&datagram), Ok(5));
-        assert!(Incoming::<FromCapture>::open(&datagram, 0).unwrap().next().is_err(), "it is not there");
-        datagram.extend(b"abcde");
+        let [head, payload] = batch.parts_beside().unwrap();
+        assert_eq!((beside(head), payload), (Ok(5), &b"abcde"[..]));
+        assert!(Incoming::<FromCapture>::open(head, 0).unwrap().next().is_err(), "it is not there");
+        let datagram = [head, payload].concat();
         let mut incoming = Incoming::<FromCapture>::open(&datagram, 0).unwrap();
         assert_eq!(incoming.next().unwrap(), Some((frame(3), &b"abc"[..])));
         assert_eq!(incoming.next().unwrap(), Some((frame(2), &b"de"[..])));
@@ -372,12 +365,11 @@ mod tests {
     #[test]
     fn more_beside_than_may_be_is_refused() {
         let mut batch = Outgoing::<FromCapture>::default();
-        batch.push_beside(&frame(3), 3).unwrap();
-        let mut datagram = batch.parts().unwrap().concat();
+        batch.push(&frame(3), b"abc").unwrap();
+        let mut datagram = batch.parts_beside().unwrap().concat();
         datagram[4..8].copy_from_slice(&u32::MAX.to_le_bytes());
         assert!(matches!(beside(&datagram), Err(Breach::TooLong { .. })));
         assert_eq!(beside(&datagram[..7]), Err(Breach::Short(7)));
-        assert!(batch.push_beside(&frame(3), 2).is_err(), "a sender cannot lie about it");
     }
 
     #[test]
