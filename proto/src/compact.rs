@@ -56,7 +56,8 @@ pub mod address {
         number.serialize(serializer)
     }
 
-    /// Decodes it.
+    /// Decodes it. In place: an address that is put down as four bytes and copied as eight at once has to be waited for.
+    #[inline(always)]
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<IpAddr, D::Error> {
         Ok(match Number::deserialize(deserializer)? {
             Number::V4(bits) => IpAddr::V4(bits.into()),

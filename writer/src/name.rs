@@ -88,11 +88,17 @@ pub struct Mac([u8; 6]);
 impl Mac {
     /// Appends it. Not by way of six formatted numbers, since each flow of a flood has two of these.
     pub fn append(self, text: &mut Vec<u8>) {
-        let digit = |value: u8| value.saturating_add(if value < 10 { b'0' } else { b'a' - 10 });
-        let [[a, b], [c, d], [e, f], [g, h], [i, j], [k, l]] =
-            self.0.map(|byte| [digit(byte >> 4), digit(byte & 15)]);
+        let [[a, b], [c, d], [e, f], [g, h], [i, j], [k, l]] = self.0.map(hexadecimal);
         text.extend_from_slice(&[a, b, b':', c, d, b':', e, f, b':', g, h, b':', i, j, b':', k, l]);
     }
+}
+
+/// The two digits of a byte. Both at once: those that are letters are as far from it as `a` is from what follows `9`.
+fn hexadecimal(byte: u8) -> [u8; 2] {
+    let values = u16::from_be_bytes([byte >> 4, byte & 15]);
+    // Above 9 a carry, for each byte by itself.
+    let letters = values.wrapping_add(0x0606) >> 4 & 0x0101;
+    values.wrapping_add(0x3030).wrapping_add(letters.wrapping_mul(u16::from(b'a' - b'0' - 10))).to_be_bytes()
 }
 
 impl Display for Mac {

@@ -52,23 +52,31 @@ impl Display for Iso8601 {
     }
 }
 
-/// Puts times down one after the other, most of which are of the second of the one before.
+/// Puts times down one after the other, most of which are of the second of the one before, and of a flow of one packet the
+/// very same.
 #[derive(Debug, Default)]
 pub struct Clock {
-    second: Option<i64>,
+    last: Option<Timestamp>,
     text: Vec<u8>,
+    /// How much of the text is the second.
+    second: usize,
 }
 
 impl Clock {
     /// Appends a time as [`Iso8601`] has it.
     pub fn append(&mut self, time: Timestamp, text: &mut Vec<u8>) {
-        if self.second != Some(time.seconds()) {
-            self.second = Some(time.seconds());
-            self.text.clear();
-            append_second(time.seconds(), &mut self.text);
+        if self.last != Some(time) {
+            if self.last.map(Timestamp::seconds) == Some(time.seconds()) {
+                self.text.truncate(self.second);
+            } else {
+                self.text.clear();
+                append_second(time.seconds(), &mut self.text);
+                self.second = self.text.len();
+            }
+            append_fraction(time.nanoseconds(), &mut self.text);
+            self.last = Some(time);
         }
         text.extend_from_slice(&self.text);
-        append_fraction(time.nanoseconds(), text);
     }
 }
 
@@ -154,7 +162,9 @@ mod tests {
         let _ = at(i64::MAX, 0);
         let _ = at(i64::MIN, 0);
         let mut clock = Clock::default();
-        for (seconds, nanos) in [(0, 0), (0, 1_000), (951_782_400, 5_000), (-1, 0), (-1, 2_000)] {
+        for (seconds, nanos) in
+            [(0, 0), (0, 1_000), (0, 1_000), (951_782_400, 5_000), (-1, 0), (-1, 0), (-1, 2_000)]
+        {
             let mut text = Vec::new();
             clock.append(Timestamp::new(seconds, nanos), &mut text);
             assert_eq!(ascii(&text), at(seconds, nanos));

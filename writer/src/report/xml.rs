@@ -54,24 +54,28 @@ values!(text, value, text.extend_from_slice(itoa::Buffer::new().format(*value).a
 
 fn put_address(text: &mut Vec<u8>, address: IpAddr) {
     match address {
-        IpAddr::V4(v4) => {
-            v4.octets().into_iter().for_each(|octet| put_octet(text, octet));
-            text.pop();
-        }
+        IpAddr::V4(v4) => put_octets(text, v4.octets()),
         IpAddr::V6(v6) => {
             let _ = write!(Escaped(text), "{v6}");
         }
     }
 }
 
-/// Appends an octet and a dot. All its digits are put down and those that lead shifted out: in a flood of addresses no
-/// processor could foresee how many there are.
-fn put_octet(text: &mut Vec<u8>, octet: u8) {
-    let [hundreds, tens, ones] = [octet / 100, octet / 10 % 10, octet % 10].map(|digit| digit | b'0');
-    let leading = u8::from(octet < 10).saturating_add(u8::from(octet < 100));
-    let all = u32::from_be_bytes([hundreds, tens, ones, b'.']);
-    text.extend_from_slice(&all.wrapping_shl(u32::from(leading).saturating_mul(8)).to_be_bytes());
-    text.truncate(text.len().saturating_sub(usize::from(leading)));
+/// Appends octets with dots between them, as one number whose bytes are the text. All digits of each are made and those that
+/// lead shifted out: in a flood of addresses no processor could foresee how many there are.
+fn put_octets(text: &mut Vec<u8>, octets: [u8; 4]) {
+    let (mut all, mut bits) = (0_u128, 0_u32);
+    for octet in octets {
+        let [hundreds, tens, ones] = [octet / 100, octet / 10 % 10, octet % 10].map(|digit| digit | b'0');
+        let leading = u32::from(octet < 10).saturating_add(u32::from(octet < 100)).saturating_mul(8);
+        let digits = u32::from_le_bytes([hundreds, tens, ones, b'.']).wrapping_shr(leading);
+        all |= u128::from(digits).wrapping_shl(bits);
+        bits = bits.saturating_add(32).saturating_sub(leading);
+    }
+    text.extend_from_slice(&all.to_le_bytes());
+    // Without the last dot, and what follows it.
+    let unused = u128::BITS.saturating_sub(bits).saturating_add(8) / 8;
+    text.truncate(text.len().saturating_sub(usize::try_from(unused).unwrap_or_default()));
 }
 
 /// How a report is laid out.
