@@ -206,6 +206,8 @@ impl Job {
     }
 
     fn run(&mut self) {
+        // Made once for all that are empty.
+        let mut empty = None;
         for item in self.flows.drain(..) {
             let mut enter = |ended: &Ended| {
                 if let Some(prefix) = &self.prefix {
@@ -223,7 +225,11 @@ impl Job {
                     }
                     self.closed.push_back(closing);
                 }
-                Item::Empty(flow) => enter(&Ended::empty(&flow)),
+                Item::Empty(flow) => {
+                    let ended: &mut Ended = empty.get_or_insert_with(|| Ended::empty(&flow));
+                    ended.now_empty(&flow);
+                    enter(ended);
+                }
             }
         }
     }

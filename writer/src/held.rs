@@ -35,6 +35,12 @@ impl Ended {
         Self { flow: Flow::new(flow.open), close: Some(flow.close()), digests: Vec::new(), peer: None }
     }
 
+    /// Makes of one flow that had no payload another one.
+    pub fn now_empty(&mut self, flow: &EmptyFlow) {
+        self.flow.open = flow.open;
+        self.close = Some(flow.close());
+    }
+
     /// How it ended, in a word.
     pub fn ending(&self) -> &'static str {
         match self.close.as_ref().map(|close| close.ending) {
