@@ -3,8 +3,9 @@
 //! next messages are read.
 //!
 //! The thread is given flows, descriptors and bytes, and gives back what came of them and the text of their
-//! entries: it opens nothing, and what is counted and told stays with the one that asked. Jobs come back in the
-//! order in which they were given, and so the report has its flows in the order in which they ended.
+//! entries: what is counted and told stays with the one that asked. Where the thread has enough to do, the one that
+//! asks does as it does, rather than wait. Jobs come back in the order in which they were made, and so the report has its
+//! flows in the order in which they ended.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -33,6 +34,8 @@ const MAX_FLOWS: usize = 1024;
 const WORTH_IT: usize = 256 * 1024;
 /// Jobs that the thread may have at once.
 const MAX_JOBS: usize = 3;
+/// Jobs that are kept until one before them is done.
+const MAX_AHEAD: usize = 16;
 /// The thread's stack, in bytes: it only calls the kernel, and digests.
 const STACK: usize = 256 * 1024;
 
@@ -193,6 +196,8 @@ pub struct Job {
     closed: VecDeque<Box<Closing>>,
     /// How many of them have a file open.
     files: usize,
+    /// How many jobs were made before it.
+    number: u64,
     /// What goes before the names of files, where entries are wanted.
     prefix: Option<Arc<str>>,
     entries: Xml,
@@ -270,7 +275,10 @@ pub struct Closer {
     given: usize,
     /// What is gathered for the next.
     next: Job,
-    done: VecDeque<Job>,
+    /// Jobs in the order in which they were made, as far as they are done.
+    done: VecDeque<Option<Job>>,
+    /// How many came before these.
+    before: u64,
     /// Jobs that are over, whose memory is used again.
     spare: Vec<Job>,
     /// What goes before the names of files in the report.
@@ -364,17 +372,23 @@ impl Closer {
         if self.next.flows.is_empty() {
             return;
         }
-        while self.given >= MAX_JOBS && self.take(true) {}
+        while self.take(self.done.len() >= MAX_AHEAD) {}
         let spare = self.spare.pop().unwrap_or_else(|| Job::new(self.dialect));
         let mut job = std::mem::replace(&mut self.next, spare);
         job.prefix.clone_from(&self.prefix);
         job.events.0.clone_from(&self.events);
-        if let Some(thread) = &self.thread {
-            thread.give(job);
-            self.given = self.given.saturating_add(1);
-        } else {
-            job.run();
-            self.done.push_back(job);
+        match &self.thread {
+            Some(thread) if self.given < MAX_JOBS => {
+                job.number = self.before.saturating_add(contents::length(self.done.len()));
+                thread.give(job);
+                self.given = self.given.saturating_add(1);
+                self.done.push_back(None);
+            }
+            // Rather than wait for the thread, it does as the thread does.
+            Some(_) | None => {
+                job.run();
+                self.done.push_back(Some(job));
+            }
         }
     }
 
@@ -390,7 +404,10 @@ impl Closer {
         let Some(thread) = self.thread.as_ref().filter(|_| self.given > 0) else { return false };
         let Some(job) = thread.take(wait) else { return false };
         self.given = self.given.saturating_sub(1);
-        self.done.push_back(job);
+        let place = usize::try_from(job.number.saturating_sub(self.before)).unwrap_or(usize::MAX);
+        if let Some(done) = self.done.get_mut(place) {
+            *done = Some(job);
+        }
         true
     }
 
@@ -398,7 +415,15 @@ impl Closer {
     /// is asked for.
     pub fn closed(&mut self, all: bool) -> Option<Job> {
         while self.take(all) {}
-        self.done.pop_front()
+        let first = self.done.front_mut()?.take()?;
+        self.done.pop_front();
+        self.before = self.before.saturating_add(1);
+        Some(first)
+    }
+
+    /// Waits until the thread has done one more; false if it has none.
+    pub fn wait(&mut self) -> bool {
+        self.take(true)
     }
 
     /// Uses a job's memory again.

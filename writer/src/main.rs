@@ -1,6 +1,7 @@
 //! `tcpflow-writer`: makes flow files and the report, in one directory and nowhere else.
 
 mod batch;
+mod beginnings;
 mod bodies;
 mod channels;
 mod chart;

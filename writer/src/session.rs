@@ -18,7 +18,8 @@ use proto::flow::{FlowId, FromReassembler, Span, Totals};
 use proto::plan::WriterPlan;
 use proto::runner;
 
-use crate::batch::Pending;
+use crate::batch::{Gathered, Pending};
+use crate::beginnings::Beginnings;
 use crate::channels::Channels;
 use crate::chart::Charts;
 use crate::console::Console;
@@ -41,6 +42,8 @@ const NOT_WANTED: Breach = Breach::Forbidden("a message that the plan does not a
 pub struct Session<'a> {
     table: Table,
     store: Store,
+    /// What is kept of flows that have no file yet.
+    beginnings: Beginnings,
     report: Option<Report>,
     held: Held,
     runner: Option<Runner>,
@@ -75,6 +78,7 @@ impl<'a> Session<'a> {
         Self {
             table,
             store,
+            beginnings: Beginnings::default(),
             report: None,
             held: Held::default(),
             runner: None,
@@ -122,8 +126,15 @@ impl<'a> Session<'a> {
             self.workers.hear(speaker, &self.store.sums);
             let heard = channels.receive(speaker).map_err(Error::from).and_then(|batch| self.heard(batch));
             let is_full = heard.map_err(|error| self.workers.blame(error))?;
-            let quiet = channels.is_quiet(speaker, is_full)?;
             // With time on its hands it waits for files to be closed, and their flows to be in the report.
+            let mut quiet = channels.is_quiet(speaker, is_full)?;
+            while is_full && quiet && self.settle_one() {
+                // As long as there is nothing to be heard.
+                quiet = channels.is_quiet(speaker, is_full)?;
+            }
+            if quiet {
+                self.write_beginnings()?;
+            }
             self.settle_with_closer(quiet);
             self.settle_with_runner()?;
             self.flush_events();
@@ -163,11 +174,7 @@ impl<'a> Session<'a> {
         }
         // What came before a breach came in order, and is kept.
         for range in pending.drain() {
-            let flow = self.table.get(range.file.flow)?;
-            match range.file.kind {
-                Kind::Flow | Kind::Index => self.store.write(flow, range),
-                Kind::Body => self.store.write_body(flow, range),
-            }
+            self.write_or_keep(range)?;
         }
         for (file, growth) in pending.drain_growth() {
             let flow = self.table.get(file.flow)?;
@@ -180,6 +187,32 @@ impl<'a> Session<'a> {
             console.flush()?;
         }
         result
+    }
+
+    /// Writes what a batch has for a file, or keeps it, where the file is not made yet.
+    fn write_or_keep(&mut self, range: Gathered<'_>) -> Result<(), Breach> {
+        let flow = self.table.get(range.file.flow)?;
+        if !flow.is_made && flow.fault.is_none() && Beginnings::wants(&range) {
+            if !self.beginnings.has_room() {
+                self.write_beginnings()?;
+            }
+            self.beginnings.keep(&range);
+            return Ok(());
+        }
+        match range.file.kind {
+            Kind::Flow | Kind::Index => self.store.write(flow, range),
+            Kind::Body => self.store.write_body(flow, range),
+        }
+        Ok(())
+    }
+
+    /// Writes all that was kept.
+    fn write_beginnings(&mut self) -> Result<(), Breach> {
+        for beginning in self.beginnings.take_all() {
+            self.store.write(self.table.get(beginning.flow())?, beginning.gathered());
+            self.beginnings.use_again(beginning);
+        }
+        Ok(())
     }
 
     fn message<'b>(
@@ -287,6 +320,14 @@ impl<'a> Session<'a> {
         let Some(bytes) = bytes.get(admitted).filter(|bytes| !bytes.is_empty()) else { return Ok(()) };
         let file = FileId { flow: span.flow, kind: Kind::Flow };
         let place = span.offset.saturating_add(late).saturating_sub(flow.begins());
+        if !flow.is_made {
+            if self.beginnings.add(span.flow, place, bytes) {
+                return Ok(());
+            }
+            if let Some(beginning) = self.beginnings.take(span.flow) {
+                self.store.write(flow, beginning.gathered());
+            }
+        }
         if let Some(before) = pending.add(file, place, bytes) {
             self.store.write(flow, before);
         }

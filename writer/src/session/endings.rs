@@ -6,6 +6,7 @@ use proto::flow::{EmptyFlow, FlowClose, FlowEnding, FlowId};
 
 use super::{NOT_WANTED, Session};
 use crate::batch::Pending;
+use crate::beginnings::Beginning;
 use crate::held::Ended;
 use crate::open_files::{FileId, Kind};
 
@@ -33,7 +34,12 @@ impl Session<'_> {
         } else {
             self.table.close(close.flow)?
         };
+        let beginning = self.beginnings.take(close.flow);
+        let range = range.or_else(|| beginning.as_ref().map(Beginning::gathered));
         let last = self.store.last(&mut flow, close.size, range);
+        if let Some(beginning) = beginning {
+            self.beginnings.use_again(beginning);
+        }
         let peer = self.peer(&flow, continued);
         self.store.closer.add(Ended { flow, close: Some(close), digests: Vec::new(), peer }, last);
         if self.runner.is_some() {
@@ -55,6 +61,14 @@ impl Session<'_> {
             self.settle_with_closer(true);
         }
         Ok(())
+    }
+
+    /// Has files closed whose flows have ended, until it has one more of them back; false if there are none.
+    pub(super) fn settle_one(&mut self) -> bool {
+        self.store.closer.submit();
+        let waited = self.store.closer.wait();
+        self.settle_with_closer(false);
+        waited
     }
 
     /// Has files closed whose flows have ended. What is closed is over; all of it, if `all` is asked for.
@@ -90,7 +104,8 @@ impl Session<'_> {
             let size = flow.stream_length;
             // Nobody is told of a body that broke off with the run.
             let _ = self.store.close_body(&mut flow, BodyEnding::Cut);
-            let last = self.store.last(&mut flow, size, None);
+            let beginning = self.beginnings.take(flow.open.flow);
+            let last = self.store.last(&mut flow, size, beginning.as_ref().map(Beginning::gathered));
             let peer = self.peer(&flow, false);
             self.store.closer.add(Ended { flow, close: None, digests: Vec::new(), peer }, last);
         }
@@ -99,6 +114,9 @@ impl Session<'_> {
 
     pub(super) fn write_pending(&mut self, id: FlowId, pending: &mut Pending<'_>) -> Result<(), Breach> {
         let flow = self.table.get(id)?;
+        if let Some(beginning) = self.beginnings.take(id) {
+            self.store.write(flow, beginning.gathered());
+        }
         if let Some(range) = pending.take(FileId { flow: id, kind: Kind::Flow }) {
             self.store.write(flow, range);
         }

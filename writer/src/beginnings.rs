@@ -1,0 +1,157 @@
+//! What came of flows that have no file yet, kept for the batches that follow: a short flow may end in one of them, and its
+//! file is then made, written and closed at once, by whoever closes it.
+//!
+//! Nothing is kept for longer than there is something to be heard, and no more than [`MOST`].
+
+use std::io::IoSlice;
+
+use hashbrown::HashMap;
+use proto::flow::FlowId;
+
+use crate::batch::Gathered;
+use crate::open_files::{FileId, Kind};
+
+/// Bytes of one flow that are kept: a flow of more is none of the short ones.
+const MOST_OF_ONE: usize = 32 * 1024;
+
+/// Bytes that are kept of all, and of how many flows.
+const MOST: usize = 2 << 20;
+const MOST_FLOWS: usize = 1024;
+
+/// The first bytes of a flow's file, or the first that came.
+#[derive(Debug)]
+pub struct Beginning {
+    flow: FlowId,
+    offset: u64,
+    end: u64,
+    bytes: Vec<u8>,
+}
+
+impl Beginning {
+    /// All of it, to be written.
+    pub fn gathered(&self) -> Gathered<'_> {
+        let file = FileId { flow: self.flow, kind: Kind::Flow };
+        Gathered { file, offset: self.offset, end: self.end, parts: vec![IoSlice::new(&self.bytes)] }
+    }
+
+    /// The flow.
+    pub fn flow(&self) -> FlowId {
+        self.flow
+    }
+}
+
+/// What is kept: for each flow one range.
+#[derive(Debug, Default)]
+pub struct Beginnings {
+    flows: HashMap<FlowId, Beginning>,
+    /// Bytes in all.
+    kept: usize,
+    /// Memory of those that are over, used again.
+    spare: Vec<Vec<u8>>,
+}
+
+impl Beginnings {
+    /// Whether a range is one to be kept.
+    pub fn wants(range: &Gathered<'_>) -> bool {
+        let length = range.end.saturating_sub(range.offset);
+        range.file.kind == Kind::Flow && usize::try_from(length).is_ok_and(|length| length <= MOST_OF_ONE)
+    }
+
+    /// Whether there is room for a range more; otherwise all are to be written first.
+    pub fn has_room(&self) -> bool {
+        self.kept.saturating_add(MOST_OF_ONE) <= MOST && self.flows.len() < MOST_FLOWS
+    }
+
+    /// Keeps a range that was [wanted](Self::wants), of a flow of which nothing is kept.
+    pub fn keep(&mut self, range: &Gathered<'_>) {
+        let mut bytes = self.spare.pop().unwrap_or_default();
+        range.parts.iter().for_each(|part| bytes.extend_from_slice(part));
+        self.kept = self.kept.saturating_add(bytes.len());
+        let Gathered { file: FileId { flow, .. }, offset, end, .. } = *range;
+        self.flows.insert(flow, Beginning { flow, offset, end, bytes });
+    }
+
+    /// Adds bytes for a place of a flow's file, if they follow what is kept of it and there is room for both.
+    pub fn add(&mut self, flow: FlowId, offset: u64, more: &[u8]) -> bool {
+        let fits = |beginning: &&mut Beginning| {
+            beginning.end == offset && beginning.bytes.len().saturating_add(more.len()) <= MOST_OF_ONE
+        };
+        let Some(beginning) = self.flows.get_mut(&flow).filter(fits) else { return false };
+        beginning.bytes.extend_from_slice(more);
+        beginning.end = offset.saturating_add(u64::try_from(more.len()).unwrap_or(u64::MAX));
+        self.kept = self.kept.saturating_add(more.len());
+        true
+    }
+
+    /// What is kept of a flow, no longer to be kept.
+    pub fn take(&mut self, flow: FlowId) -> Option<Beginning> {
+        // Most flows have none, and mostly there is none at all.
+        let beginning = if self.flows.is_empty() { None } else { self.flows.remove(&flow) };
+        self.kept = self.kept.saturating_sub(beginning.as_ref().map_or(0, |beginning| beginning.bytes.len()));
+        beginning
+    }
+
+    /// The same of all.
+    pub fn take_all(&mut self) -> Vec<Beginning> {
+        self.kept = 0;
+        self.flows.drain().map(|(_, beginning)| beginning).collect()
+    }
+
+    /// Uses the memory of what was written again.
+    pub fn use_again(&mut self, Beginning { mut bytes, .. }: Beginning) {
+        if self.spare.len() < MOST_FLOWS / 16 {
+            bytes.clear();
+            self.spare.push(bytes);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(flow: u64, offset: u64, bytes: &[u8]) -> Gathered<'_> {
+        let file = FileId { flow: FlowId(flow), kind: Kind::Flow };
+        let end = offset.saturating_add(u64::try_from(bytes.len()).unwrap());
+        Gathered { file, offset, end, parts: vec![IoSlice::new(bytes)] }
+    }
+
+    #[test]
+    fn what_follows_is_added_and_taken_once() {
+        let mut beginnings = Beginnings::default();
+        beginnings.keep(&range(1, 3, b"abc"));
+        assert!(beginnings.add(FlowId(1), 6, b"de"));
+        assert!(!beginnings.add(FlowId(1), 9, b"g"), "a gap");
+        assert!(!beginnings.add(FlowId(2), 0, b"x"), "nothing is kept of it");
+        assert!(!beginnings.add(FlowId(1), 8, &[0; MOST_OF_ONE]), "too much");
+        let beginning = beginnings.take(FlowId(1)).unwrap();
+        let gathered = beginning.gathered();
+        assert_eq!((gathered.offset, gathered.end, &*gathered.parts[0]), (3, 8, &b"abcde"[..]));
+        assert!(beginnings.take(FlowId(1)).is_none());
+        assert_eq!(beginnings.kept, 0);
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let mut beginnings = Beginnings::default();
+        let much = vec![7; MOST_OF_ONE];
+        assert!(!Beginnings::wants(&range(0, 0, &vec![7; MOST_OF_ONE + 1])));
+        for flow in 0.. {
+            if !beginnings.has_room() {
+                break;
+            }
+            assert!(Beginnings::wants(&range(flow, 0, &much)));
+            beginnings.keep(&range(flow, 0, &much));
+        }
+        assert!(beginnings.kept <= MOST);
+        assert_eq!(beginnings.take_all().len(), MOST / MOST_OF_ONE);
+        for flow in 0.. {
+            if !beginnings.has_room() {
+                break;
+            }
+            beginnings.keep(&range(flow, 0, b"x"));
+        }
+        assert_eq!(beginnings.take_all().len(), MOST_FLOWS);
+        assert!(beginnings.has_room());
+    }
+}
