@@ -1,7 +1,8 @@
 //! What came of flows that have no file yet, kept for the batches that follow: a short flow may end in one of them, and its
 //! file is then made, written and closed at once, by whoever closes it.
 //!
-//! Nothing is kept for longer than there is something to be heard, and no more than [`MOST`].
+//! Nothing is kept for longer than there is something to be heard, nor than [`LONGEST`] once or twice, and no more than
+//! [`MOST`].
 
 use std::io::IoSlice;
 
@@ -18,6 +19,9 @@ const MOST_OF_ONE: usize = 32 * 1024;
 const MOST: usize = 2 << 20;
 const MOST_FLOWS: usize = 1024;
 
+/// So many batches what is kept stays so, where there always is something to be heard.
+const LONGEST: u32 = 64;
+
 /// The first bytes of a flow's file, or the first that came.
 #[derive(Debug)]
 pub struct Beginning {
@@ -25,6 +29,8 @@ pub struct Beginning {
     offset: u64,
     end: u64,
     bytes: Vec<u8>,
+    /// Whether it was there already when that was last asked.
+    old: bool,
 }
 
 impl Beginning {
@@ -46,6 +52,8 @@ pub struct Beginnings {
     flows: HashMap<FlowId, Beginning>,
     /// Bytes in all.
     kept: usize,
+    /// Batches since it was last looked at what is old.
+    batches: u32,
     /// Memory of those that are over, used again.
     spare: Vec<Vec<u8>>,
 }
@@ -68,7 +76,7 @@ impl Beginnings {
         range.parts.iter().for_each(|part| bytes.extend_from_slice(part));
         self.kept = self.kept.saturating_add(bytes.len());
         let Gathered { file: FileId { flow, .. }, offset, end, .. } = *range;
-        self.flows.insert(flow, Beginning { flow, offset, end, bytes });
+        self.flows.insert(flow, Beginning { flow, offset, end, bytes, old: false });
     }
 
     /// Adds bytes for a place of a flow's file, if they follow what is kept of it and there is room for both.
@@ -95,6 +103,21 @@ impl Beginnings {
     pub fn take_all(&mut self) -> Vec<Beginning> {
         self.kept = 0;
         self.flows.drain().map(|(_, beginning)| beginning).collect()
+    }
+
+    /// The same of those that were kept long enough, once a batch is over.
+    pub fn take_old(&mut self) -> Vec<Beginning> {
+        self.batches = self.batches.saturating_add(1);
+        if self.batches < LONGEST {
+            return Vec::new();
+        }
+        self.batches = 0;
+        let is_old = |beginning: &mut Beginning| std::mem::replace(&mut beginning.old, true);
+        let old: Vec<_> =
+            self.flows.extract_if(|_, beginning| is_old(beginning)).map(|(_, beginning)| beginning).collect();
+        let bytes = old.iter().fold(0_usize, |sum, beginning| sum.saturating_add(beginning.bytes.len()));
+        self.kept = self.kept.saturating_sub(bytes);
+        old
     }
 
     /// Uses the memory of what was written again.
@@ -129,6 +152,22 @@ mod tests {
         assert_eq!((gathered.offset, gathered.end, &*gathered.parts[0]), (3, 8, &b"abcde"[..]));
         assert!(beginnings.take(FlowId(1)).is_none());
         assert_eq!(beginnings.kept, 0);
+    }
+
+    #[test]
+    fn nothing_is_kept_for_long() {
+        let mut beginnings = Beginnings::default();
+        beginnings.keep(&range(0, 0, b"old"));
+        let after = |beginnings: &mut Beginnings, flow| {
+            let taken = (0..LONGEST).flat_map(|_| beginnings.take_old()).map(|beginning| beginning.flow());
+            let taken: Vec<_> = taken.collect();
+            beginnings.keep(&range(flow, 0, b"young"));
+            taken
+        };
+        assert_eq!(after(&mut beginnings, 1), []);
+        assert_eq!(after(&mut beginnings, 2), [FlowId(0)]);
+        assert_eq!(after(&mut beginnings, 3), [FlowId(1)]);
+        assert_eq!(beginnings.kept, 2 * b"young".len());
     }
 
     #[test]

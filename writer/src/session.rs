@@ -19,7 +19,7 @@ use proto::plan::WriterPlan;
 use proto::runner;
 
 use crate::batch::{Gathered, Pending};
-use crate::beginnings::Beginnings;
+use crate::beginnings::{Beginning, Beginnings};
 use crate::channels::Channels;
 use crate::chart::Charts;
 use crate::console::Console;
@@ -133,7 +133,8 @@ impl<'a> Session<'a> {
                 quiet = channels.is_quiet(speaker, is_full)?;
             }
             if quiet {
-                self.write_beginnings()?;
+                let kept = self.beginnings.take_all();
+                self.write_kept(kept)?;
             }
             self.settle_with_closer(quiet);
             self.settle_with_runner()?;
@@ -176,6 +177,8 @@ impl<'a> Session<'a> {
         for range in pending.drain() {
             self.write_or_keep(range)?;
         }
+        let old = self.beginnings.take_old();
+        self.write_kept(old)?;
         for (file, growth) in pending.drain_growth() {
             let flow = self.table.get(file.flow)?;
             self.store.grow(flow, file.kind, &growth);
@@ -194,7 +197,8 @@ impl<'a> Session<'a> {
         let flow = self.table.get(range.file.flow)?;
         if !flow.is_made && flow.fault.is_none() && Beginnings::wants(&range) {
             if !self.beginnings.has_room() {
-                self.write_beginnings()?;
+                let kept = self.beginnings.take_all();
+                self.write_kept(kept)?;
             }
             self.beginnings.keep(&range);
             return Ok(());
@@ -206,9 +210,9 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Writes all that was kept.
-    fn write_beginnings(&mut self) -> Result<(), Breach> {
-        for beginning in self.beginnings.take_all() {
+    /// Writes what was kept.
+    fn write_kept(&mut self, kept: Vec<Beginning>) -> Result<(), Breach> {
+        for beginning in kept {
             self.store.write(self.table.get(beginning.flow())?, beginning.gathered());
             self.beginnings.use_again(beginning);
         }
