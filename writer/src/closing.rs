@@ -26,16 +26,17 @@ use crate::held::Ended;
 use crate::naming::Naming;
 use crate::report::{Dialect, Xml, fileobject};
 
-/// Files in one job: their descriptors are beyond those that `-f` allows.
+/// Files that are open in one job, and in all that the thread has: their descriptors are beyond those that `-f` allows.
 const MAX_FILES: usize = 64;
+const MAX_FILES_GIVEN: usize = 3 * MAX_FILES;
 /// Flows in one job, most of which may have no file.
 const MAX_FLOWS: usize = 1024;
 /// Bytes for which a job is given though more flows would have room in it.
-const WORTH_IT: usize = 256 * 1024;
+const WORTH_IT: usize = 128 * 1024;
 /// Jobs that the thread may have at once.
-const MAX_JOBS: usize = 3;
+const MAX_JOBS: usize = 8;
 /// Jobs that are kept until one before them is done.
-const MAX_AHEAD: usize = 16;
+const MAX_AHEAD: usize = 4 * MAX_JOBS;
 /// The thread's stack, in bytes: it only calls the kernel, and digests.
 const STACK: usize = 256 * 1024;
 
@@ -271,8 +272,9 @@ impl Job {
 #[derive(Debug, Default)]
 pub struct Closer {
     thread: Option<Thread>,
-    /// Jobs that the thread has.
+    /// Jobs that the thread has, and how many files are open in them.
     given: usize,
+    files: usize,
     /// What is gathered for the next.
     next: Job,
     /// Jobs in the order in which they were made, as far as they are done.
@@ -378,10 +380,13 @@ impl Closer {
         job.prefix.clone_from(&self.prefix);
         job.events.0.clone_from(&self.events);
         match &self.thread {
-            Some(thread) if self.given < MAX_JOBS => {
+            Some(thread)
+                if self.given < MAX_JOBS && self.files.saturating_add(job.files) <= MAX_FILES_GIVEN =>
+            {
                 job.number = self.before.saturating_add(contents::length(self.done.len()));
-                thread.give(job);
                 self.given = self.given.saturating_add(1);
+                self.files = self.files.saturating_add(job.files);
+                thread.give(job);
                 self.done.push_back(None);
             }
             // Rather than wait for the thread, it does as the thread does.
@@ -404,6 +409,7 @@ impl Closer {
         let Some(thread) = self.thread.as_ref().filter(|_| self.given > 0) else { return false };
         let Some(job) = thread.take(wait) else { return false };
         self.given = self.given.saturating_sub(1);
+        self.files = self.files.saturating_sub(job.files);
         let place = usize::try_from(job.number.saturating_sub(self.before)).unwrap_or(usize::MAX);
         if let Some(done) = self.done.get_mut(place) {
             *done = Some(job);
