@@ -36,7 +36,7 @@ const WORTH_IT: usize = 128 * 1024;
 /// Jobs that the thread may have at once.
 const MAX_JOBS: usize = 8;
 /// Jobs that are kept until one before them is done.
-const MAX_AHEAD: usize = 4 * MAX_JOBS;
+const MAX_AHEAD: usize = 2 * MAX_JOBS;
 /// The thread's stack, in bytes: it only calls the kernel, and digests.
 const STACK: usize = 256 * 1024;
 
@@ -374,7 +374,7 @@ impl Closer {
         if self.next.flows.is_empty() {
             return;
         }
-        while self.take(self.done.len() >= MAX_AHEAD) {}
+        while self.take(self.is_too_far_ahead()) {}
         let spare = self.spare.pop().unwrap_or_else(|| Job::new(self.dialect));
         let mut job = std::mem::replace(&mut self.next, spare);
         job.prefix.clone_from(&self.prefix);
@@ -425,6 +425,11 @@ impl Closer {
         self.done.pop_front();
         self.before = self.before.saturating_add(1);
         Some(first)
+    }
+
+    /// Whether too many jobs are made to wait for the first of them any longer without waiting for the thread.
+    fn is_too_far_ahead(&self) -> bool {
+        self.done.len() >= MAX_AHEAD && matches!(self.done.front(), Some(None))
     }
 
     /// Waits until the thread has done one more; false if it has none.
@@ -562,5 +567,26 @@ mod tests {
             assert_eq!(bytes, &[&[0][..], &payload, &[0]].concat());
         }
         assert_eq!(closed, close(Closer::default()));
+    }
+
+    #[test]
+    fn order_is_kept_where_the_thread_has_too_much_to_do() {
+        let mut closer = Closer::begin();
+        let jobs = u64::try_from(MAX_AHEAD).unwrap() - 1;
+        for number in 0..jobs {
+            let ended = Ended { flow: Flow::new(open(number)), close: None, digests: Vec::new(), peer: None };
+            closer.add(ended, None);
+            // As if it had as much to do as it may.
+            let busy = if number % 3 == 0 { MAX_JOBS } else { 0 };
+            closer.given += busy;
+            closer.submit();
+            closer.given -= busy;
+            assert!(busy == 0 || matches!(closer.done.back(), Some(Some(_))), "the first does it itself");
+        }
+        let mut numbers = Vec::new();
+        while let Some(mut job) = closer.closed(true) {
+            numbers.extend(job.next_closed(|| false).map(|(closing, _)| closing.ended.flow.open.flow.0));
+        }
+        assert_eq!(numbers, Vec::from_iter(0..jobs));
     }
 }

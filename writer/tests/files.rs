@@ -17,6 +17,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 
 use proto::flow::{FlowId, FromReassembler};
+use proto::limits::BATCH_PAYLOAD;
 use rig::{Rig, close, open, open_from, plan, span};
 
 const NAME: &str = "010.000.000.001.01000-010.000.000.002.00080";
@@ -49,6 +50,67 @@ fn disorder_holes_shift_and_lost_ends_are_put_in_place() {
         .put(&close(0, 12), b"");
     rig.end().finish().expect_done();
     assert_eq!(rig.read(NAME), b"xyzab\0\0ef\0\0\0");
+}
+
+/// A writer that has flows 0 to 5 begun in a batch behind which there is another one already: `others`.
+fn begun_in_a_batch_before(others: impl FnOnce(&mut Rig)) -> Rig {
+    let place = tempfile::tempdir().unwrap();
+    let directory = place.path().to_owned();
+    let mut rig = Rig::spawn(&directory, Some(place), plan(), None);
+    for flow in 0..6 {
+        rig.put(&open(flow), b"").data(flow, 0, b"begin");
+    }
+    // A full batch is not taken for the last one for now.
+    rig.put(&open(6), b"").data(6, 0, &[b'x'; BATCH_PAYLOAD / 2]).flush();
+    others(&mut rig);
+    rig.flush();
+    rig.begin();
+    rig
+}
+
+fn of_port(number: u64) -> String {
+    NAME.replacen("01000", &format!("{:05}", 1000 + number), 1)
+}
+
+#[test]
+fn what_came_of_a_flow_in_a_batch_before_is_put_in_place() {
+    let long = [b'y'; 40_000];
+    let mut rig = begun_in_a_batch_before(|rig| {
+        rig.data(0, 5, b" and end").put(&close(0, 13), b"");
+        rig.data(1, 9, b"gap").put(&close(1, 12), b"");
+        rig.put(&FromReassembler::Shift { flow: FlowId(2), by: 3 }, b"").data(2, 0, b"xyz");
+        rig.put(&close(2, 8), b"");
+        rig.put(&FromReassembler::Compare(span(3, 0, b"Begin")), b"Begin").put(&close(3, 5), b"");
+        rig.data(4, 5, &long).put(&close(4, 40_005), b"");
+        rig.put(&close(5, 7), b"").put(&close(6, 65_536), b"").end();
+    });
+    let outcome = rig.finish();
+    outcome.expect_done();
+    let expected: [&[u8]; 7] = [
+        b"begin and end",
+        b"begin\0\0\0\0gap",
+        b"xyzbegin",
+        b"begin",
+        &[b"begin", &long[..]].concat(),
+        b"begin\0\0",
+        &[b'x'; BATCH_PAYLOAD / 2],
+    ];
+    for (number, bytes) in (0..).zip(expected) {
+        assert!(rig.read(&of_port(number)) == bytes, "{number}");
+    }
+    assert!(outcome.report.contains("conflicting='1'"), "{}", outcome.report);
+}
+
+#[test]
+fn what_came_of_a_flow_in_a_batch_before_is_kept_if_the_run_breaks_off() {
+    let mut rig = begun_in_a_batch_before(|rig| {
+        rig.data(0, 5, b" and more");
+    });
+    rig.finish();
+    assert_eq!(rig.read(&of_port(0)), b"begin and more");
+    for number in 1..6 {
+        assert_eq!(rig.read(&of_port(number)), b"begin", "{number}");
+    }
 }
 
 #[test]

@@ -154,13 +154,18 @@ impl Rig {
         report: Option<OwnedFd>,
     ) -> Self {
         let mut rig = Self::spawn(directory, place, plan, report);
-        match rig.receive() {
+        rig.begin();
+        rig
+    }
+
+    /// Gives the word to start, once the writer is ready.
+    pub fn begin(&mut self) {
+        match self.receive() {
             Some(FromRole::Ready(_)) => {
-                rig.say(&ToRole::Start(Start { states: Vec::new(), at: Timestamp::default() }))
+                self.say(&ToRole::Start(Start { states: Vec::new(), at: Timestamp::default() }))
             }
             other => panic!("not ready: {other:?}"),
         }
-        rig
     }
 
     /// Starts the writer and sends the plan; what it answers is not read yet.
