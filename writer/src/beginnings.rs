@@ -19,8 +19,9 @@ const MOST_OF_ONE: usize = 32 * 1024;
 const MOST: usize = 2 << 20;
 const MOST_FLOWS: usize = 1024;
 
-/// So many batches what is kept stays so, where there always is something to be heard.
-const LONGEST: u32 = 64;
+/// So many batches what is kept stays so, where there always is something to be heard. No more flows are named meanwhile than
+/// names are remembered (`counter`): each batch has room for some 600.
+const LONGEST: u32 = 32;
 
 /// The first bytes of a flow's file, or the first that came.
 #[derive(Debug)]
