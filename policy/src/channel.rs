@@ -78,15 +78,15 @@ impl<M: Message> Sender<M> {
         if self.batch.is_empty() {
             return Ok(());
         }
-        let [head, mut payload] = match self.ring {
-            Some(_) => self.batch.parts_beside()?,
+        let parts = match &mut self.ring {
+            Some(ring) => {
+                let [head, payload] = self.batch.parts_beside()?;
+                ring.fill(payload, self.socket.as_fd())?;
+                [head, &[]]
+            }
             None => self.batch.parts()?,
-        };
-        if let Some(ring) = &mut self.ring {
-            ring.fill(payload, self.socket.as_fd())?;
-            payload = &[];
         }
-        let parts = [head, payload].map(IoSlice::new);
+        .map(IoSlice::new);
         loop {
             match sendmsg::<()>(self.socket.as_raw_fd(), &parts, &[], MsgFlags::MSG_NOSIGNAL, None) {
                 Ok(_) => break,

@@ -31,10 +31,9 @@ fn main() -> ExitCode {
 }
 
 /// Options to read the capture so often that it takes well over the time before a line is shown, on any machine.
-const READ: [&str; 16] = [
-    "-r", "in.pcap", "-r", "in.pcap", "-r", "in.pcap", "-r", "in.pcap", "-r", "in.pcap", "-r", "in.pcap",
-    "-r", "in.pcap", "-r", "in.pcap",
-];
+fn read() -> Vec<&'static str> {
+    ["-r", "in.pcap"].repeat(8)
+}
 
 /// A capture that ends in a notice.
 fn bench() -> Bench {
@@ -61,7 +60,7 @@ impl OnTerminal {
         let stdout = if console { Stdio::from(terminal.slave.try_clone().unwrap()) } else { Stdio::null() };
         let child = Command::new(Subject::Ours.executable())
             .args(arguments)
-            .args(READ)
+            .args(read())
             .current_dir(bench.path())
             .env("TERM", "xterm")
             .stdin(Stdio::null())
@@ -109,7 +108,7 @@ fn notices_have_lines_of_their_own() {
 }
 
 fn a_pipe_shows_none() {
-    let outcome = bench().run(&[&["-o", "out"], &READ[..]].concat()).finish().expect(1);
+    let outcome = bench().run(&[vec!["-o", "out"], read()].concat()).finish().expect(1);
     assert!(!outcome.stderr.contains(SHOWN), "{:?}", outcome.stderr);
     assert!(!outcome.stderr.contains(['\r', '\u{1b}']), "{:?}", outcome.stderr);
 }

@@ -10,7 +10,9 @@ use hashbrown::HashMap;
 use proto::flow::FlowId;
 
 use crate::batch::Gathered;
+use crate::flow::Flow;
 use crate::open_files::{FileId, Kind};
+use crate::store::Store;
 
 /// Bytes of one flow that are kept: a flow of more is none of the short ones.
 const MOST_OF_ONE: usize = 32 * 1024;
@@ -39,11 +41,6 @@ impl Beginning {
     pub fn gathered(&self) -> Gathered<'_> {
         let file = FileId { flow: self.flow, kind: Kind::Flow };
         Gathered { file, offset: self.offset, end: self.end, parts: vec![IoSlice::new(&self.bytes)] }
-    }
-
-    /// The flow.
-    pub fn flow(&self) -> FlowId {
-        self.flow
     }
 }
 
@@ -100,25 +97,29 @@ impl Beginnings {
         beginning
     }
 
-    /// The same of all.
-    pub fn take_all(&mut self) -> Vec<Beginning> {
-        self.kept = 0;
-        self.flows.drain().map(|(_, beginning)| beginning).collect()
+    /// Writes it, if there is any.
+    pub fn write(&mut self, flow: &mut Flow, store: &mut Store) {
+        if let Some(beginning) = self.take(flow.open.flow) {
+            store.write(flow, beginning.gathered());
+            self.use_again(beginning);
+        }
     }
 
-    /// The same of those that were kept long enough, once a batch is over.
-    pub fn take_old(&mut self) -> Vec<Beginning> {
+    /// All flows of which something is kept.
+    pub fn all(&mut self) -> Vec<FlowId> {
+        self.flows.keys().copied().collect()
+    }
+
+    /// Those of them of which it was kept long enough, once a batch is over.
+    pub fn old(&mut self) -> Vec<FlowId> {
         self.batches = self.batches.saturating_add(1);
         if self.batches < LONGEST {
             return Vec::new();
         }
         self.batches = 0;
         let is_old = |beginning: &mut Beginning| std::mem::replace(&mut beginning.old, true);
-        let old: Vec<_> =
-            self.flows.extract_if(|_, beginning| is_old(beginning)).map(|(_, beginning)| beginning).collect();
-        let bytes = old.iter().fold(0_usize, |sum, beginning| sum.saturating_add(beginning.bytes.len()));
-        self.kept = self.kept.saturating_sub(bytes);
-        old
+        let old = self.flows.iter_mut().filter_map(|(flow, beginning)| is_old(beginning).then_some(*flow));
+        old.collect()
     }
 
     /// Uses the memory of what was written again.
@@ -138,6 +139,11 @@ mod tests {
         let file = FileId { flow: FlowId(flow), kind: Kind::Flow };
         let end = offset.saturating_add(u64::try_from(bytes.len()).unwrap());
         Gathered { file, offset, end, parts: vec![IoSlice::new(bytes)] }
+    }
+
+    /// Takes all; how many there were.
+    fn take_all(beginnings: &mut Beginnings) -> usize {
+        beginnings.all().into_iter().filter_map(|flow| beginnings.take(flow)).count()
     }
 
     #[test]
@@ -160,8 +166,9 @@ mod tests {
         let mut beginnings = Beginnings::default();
         beginnings.keep(&range(0, 0, b"old"));
         let after = |beginnings: &mut Beginnings, flow| {
-            let taken = (0..LONGEST).flat_map(|_| beginnings.take_old()).map(|beginning| beginning.flow());
-            let taken: Vec<_> = taken.collect();
+            let old: Vec<_> = (0..LONGEST).flat_map(|_| beginnings.old()).collect();
+            let taken: Vec<_> =
+                old.into_iter().filter_map(|flow| beginnings.take(flow)).map(|taken| taken.flow).collect();
             beginnings.keep(&range(flow, 0, b"young"));
             taken
         };
@@ -184,14 +191,14 @@ mod tests {
             beginnings.keep(&range(flow, 0, &much));
         }
         assert!(beginnings.kept <= MOST);
-        assert_eq!(beginnings.take_all().len(), MOST / MOST_OF_ONE);
+        assert_eq!(take_all(&mut beginnings), MOST / MOST_OF_ONE);
         for flow in 0.. {
             if !beginnings.has_room() {
                 break;
             }
             beginnings.keep(&range(flow, 0, b"x"));
         }
-        assert_eq!(beginnings.take_all().len(), MOST_FLOWS);
+        assert_eq!(take_all(&mut beginnings), MOST_FLOWS);
         assert!(beginnings.has_room());
     }
 }

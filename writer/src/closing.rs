@@ -197,8 +197,6 @@ pub struct Job {
     closed: VecDeque<Box<Closing>>,
     /// How many of them have a file open.
     files: usize,
-    /// How many jobs were made before it.
-    number: u64,
     /// What goes before the names of files, where entries are wanted.
     prefix: Option<Arc<str>>,
     entries: Xml,
@@ -277,10 +275,8 @@ pub struct Closer {
     files: usize,
     /// What is gathered for the next.
     next: Job,
-    /// Jobs in the order in which they were made, as far as they are done.
+    /// Jobs in the order in which they were made; those that the thread has, which does them in order too, are none.
     done: VecDeque<Option<Job>>,
-    /// How many came before these.
-    before: u64,
     /// Jobs that are over, whose memory is used again.
     spare: Vec<Job>,
     /// What goes before the names of files in the report.
@@ -383,7 +379,6 @@ impl Closer {
             Some(thread)
                 if self.given < MAX_JOBS && self.files.saturating_add(job.files) <= MAX_FILES_GIVEN =>
             {
-                job.number = self.before.saturating_add(contents::length(self.done.len()));
                 self.given = self.given.saturating_add(1);
                 self.files = self.files.saturating_add(job.files);
                 thread.give(job);
@@ -410,9 +405,8 @@ impl Closer {
         let Some(job) = thread.take(wait) else { return false };
         self.given = self.given.saturating_sub(1);
         self.files = self.files.saturating_sub(job.files);
-        let place = usize::try_from(job.number.saturating_sub(self.before)).unwrap_or(usize::MAX);
-        if let Some(done) = self.done.get_mut(place) {
-            *done = Some(job);
+        if let Some(first) = self.done.iter_mut().find(|done| done.is_none()) {
+            *first = Some(job);
         }
         true
     }
@@ -423,18 +417,12 @@ impl Closer {
         while self.take(all) {}
         let first = self.done.front_mut()?.take()?;
         self.done.pop_front();
-        self.before = self.before.saturating_add(1);
         Some(first)
     }
 
     /// Whether too many jobs are made to wait for the first of them any longer without waiting for the thread.
     fn is_too_far_ahead(&self) -> bool {
         self.done.len() >= MAX_AHEAD && matches!(self.done.front(), Some(None))
-    }
-
-    /// Waits until the thread has done one more; false if it has none.
-    pub fn wait(&mut self) -> bool {
-        self.take(true)
     }
 
     /// Uses a job's memory again.

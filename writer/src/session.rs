@@ -19,7 +19,7 @@ use proto::plan::WriterPlan;
 use proto::runner;
 
 use crate::batch::{Gathered, Pending};
-use crate::beginnings::{Beginning, Beginnings};
+use crate::beginnings::Beginnings;
 use crate::channels::Channels;
 use crate::chart::Charts;
 use crate::console::Console;
@@ -133,8 +133,7 @@ impl<'a> Session<'a> {
                 quiet = channels.is_quiet(speaker, is_full)?;
             }
             if quiet {
-                let kept = self.beginnings.take_all();
-                self.write_kept(kept)?;
+                self.write_beginnings(Beginnings::all)?;
             }
             self.settle_with_closer(quiet);
             self.settle_with_runner()?;
@@ -177,8 +176,7 @@ impl<'a> Session<'a> {
         for range in pending.drain() {
             self.write_or_keep(range)?;
         }
-        let old = self.beginnings.take_old();
-        self.write_kept(old)?;
+        self.write_beginnings(Beginnings::old)?;
         for (file, growth) in pending.drain_growth() {
             let flow = self.table.get(file.flow)?;
             self.store.grow(flow, file.kind, &growth);
@@ -197,8 +195,7 @@ impl<'a> Session<'a> {
         let flow = self.table.get(range.file.flow)?;
         if !flow.is_made && flow.fault.is_none() && Beginnings::wants(&range) {
             if !self.beginnings.has_room() {
-                let kept = self.beginnings.take_all();
-                self.write_kept(kept)?;
+                self.write_beginnings(Beginnings::all)?;
             }
             self.beginnings.keep(&range);
             return Ok(());
@@ -210,11 +207,10 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Writes what was kept.
-    fn write_kept(&mut self, kept: Vec<Beginning>) -> Result<(), Breach> {
-        for beginning in kept {
-            self.store.write(self.table.get(beginning.flow())?, beginning.gathered());
-            self.beginnings.use_again(beginning);
+    /// Writes what is kept of these flows.
+    fn write_beginnings(&mut self, of: impl FnOnce(&mut Beginnings) -> Vec<FlowId>) -> Result<(), Breach> {
+        for flow in of(&mut self.beginnings) {
+            self.beginnings.write(self.table.get(flow)?, &mut self.store);
         }
         Ok(())
     }
@@ -328,9 +324,7 @@ impl<'a> Session<'a> {
             if self.beginnings.add(span.flow, place, bytes) {
                 return Ok(());
             }
-            if let Some(beginning) = self.beginnings.take(span.flow) {
-                self.store.write(flow, beginning.gathered());
-            }
+            self.beginnings.write(flow, &mut self.store);
         }
         if let Some(before) = pending.add(file, place, bytes) {
             self.store.write(flow, before);

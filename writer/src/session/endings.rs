@@ -63,12 +63,11 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Has files closed whose flows have ended, until it has one more of them back; false if there are none.
+    /// Has files closed whose flows have ended, one job of them; false if there is none.
     pub(super) fn settle_one(&mut self) -> bool {
-        self.store.closer.submit();
-        let waited = self.store.closer.wait();
+        let closed = self.store.closer.make_room();
         self.settle_with_closer(false);
-        waited
+        closed
     }
 
     /// Has files closed whose flows have ended. What is closed is over; all of it, if `all` is asked for.
@@ -114,9 +113,7 @@ impl Session<'_> {
 
     pub(super) fn write_pending(&mut self, id: FlowId, pending: &mut Pending<'_>) -> Result<(), Breach> {
         let flow = self.table.get(id)?;
-        if let Some(beginning) = self.beginnings.take(id) {
-            self.store.write(flow, beginning.gathered());
-        }
+        self.beginnings.write(flow, &mut self.store);
         if let Some(range) = pending.take(FileId { flow: id, kind: Kind::Flow }) {
             self.store.write(flow, range);
         }
